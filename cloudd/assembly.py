@@ -1,0 +1,100 @@
+"""Puts the process together: the one place that knows all services by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from cloudd.kit.auth import Authenticator
+from cloudd.kit.bus import Bus, InProcessBus
+from cloudd.kit.db import Database
+from cloudd.kit.policy import Policy
+from cloudd.kit.reconcile import ReconcilerLoop
+from cloudd.kit.service import Agent, Cloud, Service
+from cloudd.kit.settings import ApiSettings, BusSettings, DatabaseSettings, Settings, SettingsError
+from cloudd.kit.web import Dispatcher, ServiceApp
+
+log = logging.getLogger(__name__)
+
+#: Each is a package with service.py; identity first, for it authenticates for all.
+SERVICES = ("identity", "image", "placement", "network", "volume", "compute")
+#: Services with a part that runs on hosts: package.agent.build(settings, bus).
+AGENTS = ("network", "volume", "compute")
+
+
+def declare_settings(names: Iterable[str] = SERVICES) -> None:
+    """Import each service's settings.py, which declares its section."""
+    for name in names:
+        import_module(f"cloudd.{name}.settings")
+
+
+def make_bus(settings: Settings) -> Bus:
+    """The bus that the settings name."""
+    url = settings.section(BusSettings).url
+    if url.startswith("inprocess:"):
+        return InProcessBus()
+    raise SettingsError(f"bus.url: {url.partition(':')[0]!r} is no bus that cloudd knows; use inprocess:")
+
+
+class Process:
+    """The services of one process: API applications, worker and agents, whichever its command asks for."""
+
+    def __init__(self, settings: Settings, services: Iterable[str] = SERVICES) -> None:
+        database = settings.section(DatabaseSettings)
+        self.cloud = Cloud(settings, Database(database.url, database.pool_size), make_bus(settings))
+        self.services: list[Service] = [import_module(f"cloudd.{name}.service").service(self.cloud) for name in services]
+        rules = {name: text for service in self.services for name, text in service.rules.items()}
+        self.policy = Policy(rules, settings.section(ApiSettings).policy_path)
+        self.reconcilers = ReconcilerLoop(self.cloud.db, self.cloud.sagas.owner)
+        self.agents: list[Agent] = []
+        for service in self.services:
+            self.cloud.sagas.register(*service.sagas)
+
+    def app(self) -> Dispatcher:
+        """The ASGI application of the whole address."""
+        from cloudd.identity.client import IdentityClient
+
+        authenticator: Authenticator = self.cloud.client(IdentityClient)
+        apps: dict[str, Any] = {
+            s.name: ServiceApp(
+                s.name, s.routes, title=s.title, error_body=s.error_body, policy=self.policy, authenticator=authenticator,
+                versions=s.versions, dependencies=s.dependencies, max_body_bytes=s.max_body_bytes,
+            )
+            for s in self.services
+        }  # fmt: skip
+        return Dispatcher(apps)
+
+    async def start(self) -> None:
+        """What every process with a database does."""
+        for service in self.services:
+            if service.start is not None:
+                await service.start()
+
+    async def start_worker(self, *, alone: bool) -> None:
+        """Answer topics, run sagas and reconcilers. ``alone``: no other process works on this database."""
+        if alone:
+            await self.reconcilers.forget_leases()
+        for service in self.services:
+            for topic, handlers in service.topics.items():
+                self.cloud.bus.serve(topic, handlers)
+        await self.cloud.sagas.run_worker(alone=alone)
+        self.reconcilers.start([reconciler for service in self.services for reconciler in service.reconcilers])
+
+    async def start_agents(self, names: Iterable[str] = AGENTS) -> None:
+        for name in names:
+            agent = import_module(f"cloudd.{name}.agent").build(self.cloud.settings, self.cloud.bus)
+            await agent.start()
+            self.agents.append(agent)
+
+    async def stop(self) -> None:
+        await self.reconcilers.stop()
+        await self.cloud.sagas.stop()
+        for agent in reversed(self.agents):
+            await agent.stop()
+        for service in reversed(self.services):
+            if service.stop is not None:
+                await service.stop()
+        await self.cloud.bus.close()
+        await self.cloud.db.close()

@@ -1,0 +1,230 @@
+"""HTTP: a Litestar application for each service, with token, policy rule, microversion and error shape handled in one place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import litestar
+import msgspec
+from litestar import Litestar, Request, Response
+from litestar.connection import ASGIConnection
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from cloudd.kit import log as kit_log
+from cloudd.kit.auth import Authenticator, Context, new_request_id
+from cloudd.kit.errors import BadRequest, Condition, NotFound, Unauthorized
+from cloudd.kit.microversion import Microversions
+from cloudd.kit.policy import Policy
+
+log = logging.getLogger(__name__)
+
+#: A route's rule when nobody needs a token (version documents, token issue).
+PUBLIC = "public"
+
+ErrorBody = Callable[[Condition, str], Any]
+
+
+def route(method: str, path: str, *, rule: str, status: int = 200, **options: Any) -> Callable[..., HTTPRouteHandler]:
+    """A route of a service: ``@route("GET", "/servers/{server_id:str}", rule="compute:servers:show")``.
+
+    The handler takes what Litestar injects by name: ``ctx`` (Context), ``data`` (the decoded body, a
+    msgspec.Struct), path and query parameters by annotation, ``request``, and the service's own dependencies.
+    """
+    options.setdefault("opt", {})["rule"] = rule
+    decorator = getattr(litestar, method.lower())
+    return decorator(path, status_code=status, **options)  # type: ignore[no-any-return]
+
+
+def routes_of(*modules: ModuleType) -> list[HTTPRouteHandler]:
+    """Every route that these modules define, in order of definition."""
+    return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]
+
+
+class ServiceApp:
+    """One service's ASGI application, mounted by Dispatcher at ``/<name>``."""
+
+    def __init__(
+        self,
+        name: str,
+        routes: Iterable[HTTPRouteHandler],
+        *,
+        title: str,
+        error_body: ErrorBody,
+        policy: Policy,
+        authenticator: Authenticator,
+        versions: Microversions | None = None,
+        dependencies: Mapping[str, Any] | None = None,
+        max_body_bytes: int = 10 * 1024 * 1024,
+    ) -> None:
+        self.name = name
+        self.routes = list(routes)
+        self.error_body = error_body
+        self.policy = policy
+        self.authenticator = authenticator
+        self.versions = versions
+        provided = {key: Provide(_constant(value), sync_to_thread=False) for key, value in (dependencies or {}).items()}
+        self.app = Litestar(
+            route_handlers=self.routes,
+            guards=[self._guard],
+            dependencies={"ctx": Provide(_context, sync_to_thread=False), **provided},
+            exception_handlers={Exception: self._failed},
+            openapi_config=OpenAPIConfig(title=title, version="1", path="/openapi", render_plugins=[JsonRenderPlugin()]),
+            request_max_body_size=max_body_bytes,
+            signature_types=[Context],
+            logging_config=None,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        request_id = new_request_id()
+        kit_log.request_id.set(request_id)
+        answer = {"x-openstack-request-id": request_id}
+        if self.name == "compute":
+            answer["x-compute-request-id"] = request_id
+        send = _adding(answer, send)
+        scope.setdefault("state", {})
+        try:
+            ctx = Context(request_id)
+            if token := headers.get("x-auth-token"):
+                ctx = await self._authenticate(token, request_id)
+            if self.versions is not None:
+                version = self.versions.negotiate(headers)
+                answer.update(self.versions.answer_headers(version))
+                ctx = msgspec.structs.replace(ctx, version=version)
+            scope["state"]["ctx"] = ctx
+            # An empty id ("/v2/images/") is an absent resource, not the collection.
+            if scope["path"].count("/") > 2 and scope["path"].endswith("/"):
+                raise NotFound(what="The resource")
+        except Exception as error:
+            # Only these may be answered before the router runs; ctx stays without a user.
+            scope["state"].setdefault("ctx", Context(request_id))
+            response = self._render(error, request_id)
+            await response.to_asgi_response(self.app, Request(scope, receive, send))(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    async def _authenticate(self, token: str, request_id: str) -> Context:
+        try:
+            return await self.authenticator.authenticate(token, request_id)
+        except Unauthorized:
+            # A stale token on a public route (a version document, a new log-in) is no obstacle.
+            return Context(request_id)
+
+    def _guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        rule = handler.opt.get("rule")
+        if rule is None:
+            if connection.scope["path"].startswith("/openapi"):
+                return
+            raise LookupError(f"route {handler} has no policy rule")
+        if rule == PUBLIC:
+            return
+        ctx: Context = connection.scope["state"]["ctx"]
+        if not ctx.is_authenticated:
+            raise Unauthorized
+        self.policy.enforce(rule, ctx, {"project_id": ctx.project_id, **connection.path_params})
+
+    def _failed(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        return self._render(error, request.scope["state"]["ctx"].request_id)
+
+    def _render(self, error: Exception, request_id: str) -> Response[Any]:
+        condition = as_condition(error, request_id)
+        headers = {**condition.headers, **({"WWW-Authenticate": "Keystone uri=\"/identity/v3\""} if condition.status == 401 else {})}
+        return Response(self.error_body(condition, request_id), status_code=condition.status, headers=headers, media_type="application/json")
+
+
+class InternalError(Condition):
+    code = "kit.internal_error"
+    status = 500
+    message = "An unexpected error prevented the server from fulfilling your request. Its log has the cause under {request_id}."
+
+
+class HttpError(Condition):
+    """What the framework refused: a malformed body, an unknown path, a wrong method."""
+
+    code = "kit.http"
+    message = "{reason}"
+
+    def __init__(self, *, status_code: int, reason: str) -> None:
+        super().__init__(status_code=status_code, reason=reason)
+        self.status = status_code  # type: ignore[misc]
+
+
+def as_condition(error: Exception, request_id: str) -> Condition:
+    """Any exception as the condition that the client is told; what nobody expected is logged whole."""
+    if isinstance(error, Condition):
+        if error.status >= 500:
+            log.warning("%s: %s", error.code, error.text)
+        return error
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        reason = error.detail
+        if isinstance(error.extra, list) and error.extra:
+            reason = "; ".join(f"{e.get('key', 'body')}: {e.get('message')}" for e in error.extra if isinstance(e, dict))
+        elif error.__cause__ is not None and error.status_code == 400:
+            reason = str(error.__cause__)
+        if error.status_code == 404:
+            return NotFound(what="The resource")
+        return BadRequest(reason=reason) if error.status_code == 400 else HttpError(status_code=error.status_code, reason=reason)
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    return InternalError(request_id=request_id)
+
+
+class Dispatcher:
+    """The cloud's one address: hands ``/<service>/…`` to that service's application."""
+
+    def __init__(self, apps: Mapping[str, ASGIApp], root: ASGIApp | None = None) -> None:
+        self.apps = dict(apps)
+        self.root = root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":  # type: ignore[comparison-overlap]
+            await _lifespan(receive, send)
+            return
+        name, _, rest = scope["path"].removeprefix("/").partition("/")
+        app = self.apps.get(name)
+        if app is None:
+            await _plain(send, 404, {"error": {"code": 404, "title": "Not Found", "message": "No service has this path."}})
+            return
+        await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": f"/{name}"}, receive, send)  # type: ignore[misc]
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    def provide() -> Any:
+        return value
+
+    return provide
+
+
+def _context(scope: Scope) -> Context:
+    return scope["state"]["ctx"]  # type: ignore[no-any-return]
+
+
+def _adding(headers: dict[str, str], send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *((key.encode(), value.encode()) for key, value in headers.items())]
+        await send(message)
+
+    return send_with_headers
+
+
+async def _plain(send: Send, status: int, body: Any) -> None:
+    data = msgspec.json.encode(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data, "more_body": False})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})  # type: ignore[misc,arg-type]
+        if message["type"] == "lifespan.shutdown":
+            return

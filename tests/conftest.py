@@ -1,0 +1,78 @@
+"""Fixtures of the fast tests: an embedded cloud on a fresh SQLite file, with fake drivers, reached through its ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from cloudd import assembly
+from cloudd.kit.settings import Settings
+
+TOKEN_KEY = Fernet.generate_key().decode()
+
+
+class EmbeddedCloud:
+    """A running cloud: ``request`` speaks to it as one of its users."""
+
+    def __init__(self, process: assembly.Process) -> None:
+        self.process = process
+        self.cloud = process.cloud
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=process.app(), raise_app_exceptions=False), base_url="http://cloud")  # type: ignore[arg-type]
+        self.tokens: dict[str, str] = {}
+        self.projects: dict[str, str] = {}
+
+    async def request(self, method: str, path: str, *, as_: str | None = "demo", headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+        token = {"X-Auth-Token": self.tokens[as_]} if as_ else {}
+        return await self.http.request(method, path, headers={**token, **(headers or {})}, **options)
+
+    async def settle(self) -> None:
+        """Wait until no saga is left to run."""
+        await self.cloud.sagas.idle()
+
+
+def settings_for(directory: Path, database_url: str | None = None) -> Settings:
+    """Settings of an embedded cloud whose files live below ``directory``, with fake drivers."""
+    assembly.declare_settings()
+    return Settings(
+        {
+            "database": {"url": database_url or f"sqlite:///{directory}/cloudd.db"},
+            "api": {"public_url": "http://cloud"},
+            "host": {"name": "testhost"},
+            "identity": {"token_keys": [TOKEN_KEY], "argon2_memory_kib": 8, "argon2_passes": 1},
+            "image": {"directory": str(directory / "images")},
+            "network": {"driver": "fake"},
+            "volume": {"driver": "fake", "directory": str(directory / "volumes")},
+            "compute": {"driver": "fake", "instances_directory": str(directory / "instances"), "metadata_secret": "test"},
+        }
+    )
+
+
+async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.SERVICES) -> EmbeddedCloud:
+    """A started cloud with the users admin, demo, other and reader."""
+    from cloudd.identity.bootstrap import bootstrap
+    from tests.people import add_people
+
+    process = assembly.Process(settings, services)
+    await process.cloud.db.create_tables()
+    await bootstrap(process.cloud, "admin-password")
+    await process.start()
+    await process.start_worker(alone=True)
+    await process.start_agents(tuple(name for name in assembly.AGENTS if name in services))
+    embedded = EmbeddedCloud(process)
+    await add_people(embedded)
+    return embedded
+
+
+@pytest.fixture
+async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EmbeddedCloud]:
+    """An embedded cloud; ``@pytest.mark.services("identity", …)`` narrows it to those services."""
+    marker = request.node.get_closest_marker("services")
+    embedded = await start_cloud(settings_for(tmp_path), marker.args if marker else assembly.SERVICES)
+    yield embedded
+    await embedded.http.aclose()
+    await embedded.process.stop()
