@@ -1,0 +1,49 @@
+"""`cloudctl test` and `cloudctl lint`: the repository's own checks, each by the tool that is made for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from cloudd.ctl import paths
+
+# Each linter by name. All run, so that one command shows everything there is to mend.
+LINTERS: dict[str, list[str]] = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+    "import-linter": ["lint-imports"],
+    "yamllint": ["yamllint", "."],
+    "ansible-lint": ["ansible-lint", "--offline"],
+}
+# Fast tests need neither root nor a service; real ones run against hosts and a living cloud.
+WORDS: dict[str, list[str]] = {"fast": ["tests/unit", "-m", "not real"], "real": ["tests/real", "-m", "real"]}
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Run the fast tests, the real ones, or both without a word; everything else goes to pytest."""
+    words = [arguments[0]] if arguments[:1] and arguments[0] in WORDS else list(WORDS)
+    rest = arguments[1:] if arguments[:1] and arguments[0] in WORDS else arguments
+    for word in words:
+        started = time.monotonic()
+        status = subprocess.run([sys.executable, "-m", "pytest", *WORDS[word], *rest], cwd=paths.ROOT, check=False).returncode
+        print(f"cloudctl: {word} tests {'passed' if status == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
+        if status:
+            return status
+    return 0
+
+
+def run_linters(arguments: list[str]) -> int:
+    """Run every linter, or those whose names begin with the words given; the answer is 1 when any complains."""
+    chosen = {name: command for name, command in LINTERS.items() if not arguments or any(name.startswith(word) for word in arguments)}
+    if not chosen:
+        print(f"cloudctl: no such linter; there are: {', '.join(LINTERS)}", file=sys.stderr)
+        return 2
+    failed = []
+    for name, command in chosen.items():
+        started = time.monotonic()
+        if subprocess.run(command, cwd=paths.ROOT, check=False).returncode:
+            failed.append(name)
+        print(f"cloudctl: {name}: {'complains' if name in failed else 'content'} ({time.monotonic() - started:.1f} s)")
+    return 1 if failed else 0

@@ -1,0 +1,12 @@
+"""The strategy `mitogen_linear`, found in whatever environment Ansible itself runs in rather than by a path in ansible.cfg."""
+
+from __future__ import annotations
+
+import ansible_mitogen.loaders
+import ansible_mitogen.strategy
+
+_Linear = ansible_mitogen.loaders.strategy_loader.get("linear", class_only=True)
+
+
+class StrategyModule(ansible_mitogen.strategy.StrategyMixin, _Linear):  # type: ignore[misc, valid-type]
+    """Ansible's linear strategy over Mitogen's connections: one interpreter a host stays alive between tasks."""
