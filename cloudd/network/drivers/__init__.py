@@ -1,0 +1,1 @@
+"""Drivers that turn the network service's rows into a working network."""

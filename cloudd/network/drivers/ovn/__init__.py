@@ -1,0 +1,5 @@
+"""Networks by OVN: the service's objects become rows of the northbound database, and ovn-northd does the rest."""
+
+from cloudd.network.drivers.ovn.driver import OvnDriver
+
+__all__ = ["OvnDriver"]
