@@ -77,11 +77,16 @@ cache_connection: .cache/ansible/instances
 """
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 from ansible.errors import AnsibleParserError
-from ansible.module_utils.cloud_instance_view import instance_views
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+
+# Ansible shows the repository's module_utils to modules only; a plugin on this side must find them itself.
+ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+from ansible.module_utils.cloud_instance_view import instance_views
 
 try:
     import openstack

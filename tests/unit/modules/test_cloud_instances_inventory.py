@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,3 +133,13 @@ def test_other_files_are_left_alone(read: Any, tmp_path: pathlib.Path) -> None:
     mine.write_text("plugin: cloud_instances")
     assert not plugin.verify_file(str(other))
     assert plugin.verify_file(str(mine))
+
+
+def test_the_command_line_finds_it(tmp_path: pathlib.Path) -> None:
+    """As a command of its own: this process has already been told where module_utils are."""
+    path = tmp_path / "cloud_instances.yml"
+    path.write_text(yaml.safe_dump({"plugin": "cloud_instances", "cloud": "none-such"}))
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    command = [str(pathlib.Path(sys.executable).with_name("ansible-inventory")), "-i", str(path), "--list"]
+    listed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert "The instances of cloud none-such cannot be listed" in listed.stderr
