@@ -1,0 +1,218 @@
+"""A hypervisor in memory, of the same shape as the real ones: for tests and for trials with thousands of servers."""
+
+import asyncio
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudd.compute.drivers.base import (
+    ComputeDriver,
+    DiskSpec,
+    DomainNotFoundError,
+    DomainState,
+    DriverError,
+    HostCapacity,
+    InterfaceSpec,
+    PowerState,
+    RebootKind,
+    ServerSpec,
+)
+
+
+@dataclass
+class FakeDomain:
+    """A server as the fake keeps it; public so that tests can look in and cause accidents."""
+
+    spec: ServerSpec
+    power_state: PowerState = PowerState.SHUTOFF
+    console: list[str] = field(default_factory=list)
+    boots: int = 0
+    before_resize: ServerSpec | None = None
+
+    @property
+    def volumes(self) -> list[str]:
+        """Ids of the volumes plugged in."""
+        return [disk.volume_id for disk in self.spec.disks if disk.volume_id]
+
+    @property
+    def ports(self) -> list[str]:
+        """Ids of the ports plugged in."""
+        return [interface.port_id for interface in self.spec.interfaces]
+
+
+class FakeDriver(ComputeDriver):
+    """Keeps domains in a dict. `latency_seconds` is spent in every act that changes something."""
+
+    def __init__(self, *, vcpus: int = 4096, memory_mib: int = 8 << 20, disk_gib: int = 1 << 20, latency_seconds: float = 0.0) -> None:
+        self.domain_by_id: dict[str, FakeDomain] = {}
+        self.latency_seconds = latency_seconds
+        self.boot_id = "fake-boot"
+        self.failures: dict[str, DriverError] = {}
+        self._total = (vcpus, memory_mib, disk_gib)
+
+    def fail_next(self, act: str, error: DriverError) -> None:
+        """The next call of the method named `act` raises `error`, then all is well again."""
+        self.failures[act] = error
+
+    def reboot_host(self) -> None:
+        """What a power cut does: every domain stands still and the boot id is new."""
+        self.boot_id += "+"
+        for domain in self.domain_by_id.values():
+            domain.power_state = PowerState.SHUTOFF
+
+    async def start(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+    async def capacity(self) -> HostCapacity:
+        vcpus, memory_mib, disk_gib = self._total
+        used = sum(disk.size_gib for d in self.domain_by_id.values() for disk in d.spec.disks if not disk.volume_id)
+        return HostCapacity(
+            vcpus=vcpus,
+            memory_mib=memory_mib,
+            disk_gib=disk_gib,
+            free_disk_gib=disk_gib - used,
+            hypervisor_type="fake",
+            hypervisor_version=1000,
+            boot_id=self.boot_id,
+        )
+
+    async def domains(self) -> list[DomainState]:
+        return [DomainState(i, d.power_state, d.spec.vcpus, d.spec.memory_mib) for i, d in self.domain_by_id.items()]
+
+    async def build(self, spec: ServerSpec, *, power_on: bool = True) -> None:
+        await self._act("build")
+        domain = self.domain_by_id.get(spec.server_id)
+        if domain is None:
+            if spec.disks_must_exist and any(not disk.volume_id for disk in spec.disks):
+                raise DriverError("root_disk_missing", f"The root disk of server {spec.server_id} is not on this host.")
+            domain = self.domain_by_id[spec.server_id] = FakeDomain(spec)
+        if domain.power_state is PowerState.SHUTOFF:
+            domain.spec = spec
+            if power_on:
+                self._boot(domain)
+
+    async def destroy(self, server_id: str, *, keep_disks: bool = False) -> None:
+        await self._act("destroy")
+        self.domain_by_id.pop(server_id, None)
+
+    async def power_on(self, server_id: str) -> None:
+        await self._act("power_on")
+        domain = self._domain(server_id)
+        if domain.power_state in (PowerState.SHUTOFF, PowerState.CRASHED):
+            self._boot(domain)
+
+    async def power_off(self, server_id: str, *, timeout_seconds: float = 60) -> None:
+        await self._act("power_off")
+        self._domain(server_id).power_state = PowerState.SHUTOFF
+
+    async def reboot(self, spec: ServerSpec, kind: RebootKind, *, timeout_seconds: float = 60) -> None:
+        await self._act("reboot")
+        domain = self.domain_by_id.setdefault(spec.server_id, FakeDomain(spec))
+        if kind is RebootKind.HARD:
+            domain.spec = spec
+        self._boot(domain)
+
+    async def pause(self, server_id: str) -> None:
+        await self._change("pause", server_id, PowerState.RUNNING, PowerState.PAUSED)
+
+    async def unpause(self, server_id: str) -> None:
+        await self._change("unpause", server_id, PowerState.PAUSED, PowerState.RUNNING)
+
+    async def suspend(self, server_id: str) -> None:
+        await self._change("suspend", server_id, PowerState.RUNNING, PowerState.SUSPENDED)
+
+    async def resume(self, server_id: str) -> None:
+        await self._change("resume", server_id, PowerState.SUSPENDED, PowerState.RUNNING)
+
+    async def console_output(self, server_id: str, *, line_count: int | None = None) -> str:
+        lines = self._domain(server_id).console
+        if line_count is not None:
+            lines = lines[-line_count:] if line_count > 0 else []
+        return "".join(f"{line}\n" for line in lines)
+
+    async def attach_disk(self, server_id: str, disk: DiskSpec) -> None:
+        await self._act("attach_disk")
+        domain = self._domain(server_id)
+        if disk.volume_id not in domain.volumes:
+            domain.spec = _with(domain.spec, disks=[*domain.spec.disks, disk])
+
+    async def detach_disk(self, server_id: str, volume_id: str) -> None:
+        await self._act("detach_disk")
+        if domain := self.domain_by_id.get(server_id):
+            domain.spec = _with(domain.spec, disks=[d for d in domain.spec.disks if d.volume_id != volume_id])
+
+    async def attach_interface(self, server_id: str, interface: InterfaceSpec) -> None:
+        await self._act("attach_interface")
+        domain = self._domain(server_id)
+        if interface.port_id not in domain.ports:
+            domain.spec = _with(domain.spec, interfaces=[*domain.spec.interfaces, interface])
+
+    async def detach_interface(self, server_id: str, port_id: str, mac_address: str) -> None:
+        await self._act("detach_interface")
+        if domain := self.domain_by_id.get(server_id):
+            domain.spec = _with(domain.spec, interfaces=[i for i in domain.spec.interfaces if i.port_id != port_id])
+
+    async def snapshot_root(self, server_id: str, path: str) -> None:
+        await self._act("snapshot_root")
+        self._domain(server_id)
+        # A qcow2 header and nothing more: enough for every reader that looks before it believes.
+        await asyncio.to_thread(Path(path).write_bytes, _EMPTY_QCOW2)
+
+    async def resize(self, spec: ServerSpec) -> None:
+        await self._act("resize")
+        domain = self._domain(spec.server_id)
+        if domain.before_resize is None:
+            domain.before_resize = domain.spec
+        domain.spec = spec
+        self._boot(domain)
+
+    async def confirm_resize(self, server_id: str) -> None:
+        await self._act("confirm_resize")
+        self._domain(server_id).before_resize = None
+
+    async def revert_resize(self, spec: ServerSpec) -> None:
+        await self._act("revert_resize")
+        domain = self._domain(spec.server_id)
+        domain.before_resize = None
+        domain.spec = spec
+        self._boot(domain)
+
+    async def _act(self, name: str) -> None:
+        await asyncio.sleep(self.latency_seconds)
+        if error := self.failures.pop(name, None):
+            raise error
+
+    async def _change(self, act: str, server_id: str, before: PowerState, after: PowerState) -> None:
+        await self._act(act)
+        domain = self._domain(server_id)
+        if domain.power_state is before:
+            domain.power_state = after
+
+    def _boot(self, domain: FakeDomain) -> None:
+        domain.power_state = PowerState.RUNNING
+        domain.boots += 1
+        domain.console += [f"fake boot {domain.boots} of {domain.spec.name}", "login:"]
+        del domain.console[:-1000]
+
+    def _domain(self, server_id: str) -> FakeDomain:
+        try:
+            return self.domain_by_id[server_id]
+        except KeyError:
+            raise DomainNotFoundError(server_id) from None
+
+
+def _with(spec: ServerSpec, **changes: object) -> ServerSpec:
+    values = {name: getattr(spec, name) for name in spec.__struct_fields__}
+    return ServerSpec(**(values | changes))
+
+
+# The version 2 header of an image of 1 GiB with 64 KiB clusters, then its refcount table, refcounts and mapping, a cluster each.
+_EMPTY_QCOW2 = (
+    struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, 16, 1 << 30, 0, 2, 0x30000, 0x10000, 1, 0, 0).ljust(0x10000, b"\0")
+    + struct.pack(">Q", 0x20000).ljust(0x10000, b"\0")
+    + struct.pack(">4H", 1, 1, 1, 1).ljust(0x10000, b"\0")
+    + bytes(0x10000)
+)

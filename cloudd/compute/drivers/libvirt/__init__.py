@@ -1,0 +1,1 @@
+"""Servers on any hypervisor libvirt speaks to, chosen by URI."""

@@ -1,0 +1,183 @@
+"""A host's local disk files: cached base images, overlays on them, the config drive, all made so that half a file is never used."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from cloudd.compute.drivers.base import DiskSpec, DriverError, ImageSource, ServerSpec
+from cloudd.compute.drivers.libvirt.domain_xml import LocalFiles
+from cloudd.compute.metadata.config_drive import write_config_drive
+
+_CHUNK = 1 << 20
+_ZEROES = bytes(_CHUNK)
+# Formats that can stand behind an overlay as they are; a name that is not here never reaches qemu-img.
+_FORMATS = {"qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd", "ami"}
+_QEMU_NAME = {"vhd": "vpc", "ami": "raw"}
+
+
+class DiskStore:
+    """The directory of servers' files: `<server id>/root.qcow2` …, and `_base/` with the images they stand on."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.base_directory = directory / "_base"
+
+    def prepare(self) -> None:
+        """Make the directories; QEMU's user must be able to walk through them."""
+        self.base_directory.mkdir(parents=True, exist_ok=True)
+        for path in (self.directory, self.base_directory):
+            path.chmod(0o711)
+
+    def files(self, server_id: str) -> LocalFiles:
+        """Where one server's files are."""
+        return LocalFiles(self.directory / server_id)
+
+    def make(self, spec: ServerSpec) -> None:
+        """Make every local disk that is missing, and the config drive."""
+        files = self.files(spec.server_id)
+        files.directory.mkdir(parents=True, exist_ok=True)
+        files.directory.chmod(0o711)
+        for disk in spec.disks:
+            if disk.volume_id or files.disk(disk.name).exists():
+                continue
+            if spec.disks_must_exist:
+                raise DriverError(
+                    "root_disk_missing",
+                    f"Disk {files.disk(disk.name)} of server {spec.server_id} is gone from this host; restore it or rebuild the server.",
+                )
+            self._make_disk(disk, files.disk(disk.name))
+        if spec.config_drive and not files.config_drive.exists():
+            with _whole_file(files.config_drive) as part:
+                write_config_drive(part, spec.config_drive)
+
+    def remove(self, server_id: str) -> None:
+        """Remove all files of a server."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.files(server_id).directory)
+
+    def _make_disk(self, disk: DiskSpec, path: Path) -> None:
+        with _whole_file(path) as part:
+            if disk.image is None:
+                qemu_img("create", "-q", "-f", "qcow2", str(part), f"{disk.size_gib}G")
+                return
+            base, base_format, virtual_size_bytes = self._base(disk.image)
+            # A flavor without a disk size takes the image's own.
+            size_bytes = disk.size_gib << 30 or virtual_size_bytes
+            if size_bytes < virtual_size_bytes:
+                raise DriverError(
+                    "image_too_big",
+                    f"Image {disk.image.image_id} unpacks to {virtual_size_bytes} bytes, more than the flavor's disk of {disk.size_gib} GiB; "
+                    "take a larger flavor.",
+                )
+            qemu_img("create", "-q", "-f", "qcow2", "-b", str(base), "-F", base_format, str(part), str(size_bytes))
+
+    def _base(self, image: ImageSource) -> tuple[Path, str, int]:
+        if image.disk_format not in _FORMATS:
+            raise DriverError(
+                "image_format_unknown",
+                f"Image {image.image_id} has disk format {image.disk_format!r}; a server's disk needs one of {sorted(_FORMATS)}.",
+            )
+        file_format = _QEMU_NAME.get(image.disk_format, image.disk_format)
+        path = self.base_directory / f"{image.image_id}.{file_format}"
+        if not path.exists():
+            with _whole_file(path) as part:
+                _copy(image, part)
+                _refuse_references(image, part, file_format)
+                part.chmod(0o444)
+        return path, file_format, virtual_size(path, file_format)
+
+    def shelve_root(self, server_id: str) -> None:
+        """Keep the root disk aside before a resize; if that was done already, leave it be."""
+        files = self.files(server_id)
+        kept = files.disk("root_before_resize")
+        if files.disk("root").exists() and not kept.exists():
+            with _whole_file(kept) as part:
+                subprocess.run(["cp", "--reflink=auto", "--sparse=always", str(files.disk("root")), str(part)], check=True)
+
+    def has_shelved_root(self, server_id: str) -> bool:
+        """Whether a resize is under way or waits to be confirmed."""
+        return self.files(server_id).disk("root_before_resize").exists()
+
+    def grow_root(self, server_id: str, size_gib: int) -> None:
+        """Enlarge the root disk; never shrinks it."""
+        path = self.files(server_id).disk("root")
+        if path.exists() and virtual_size(path, "qcow2") < size_gib << 30:
+            qemu_img("resize", "-q", "-f", "qcow2", str(path), f"{size_gib}G")
+
+    def drop_shelved_root(self, server_id: str) -> None:
+        """Forget the disk kept at resize."""
+        self.files(server_id).disk("root_before_resize").unlink(missing_ok=True)
+
+    def unshelve_root(self, server_id: str) -> None:
+        """Put the disk kept at resize back; fine if that was done already."""
+        kept = self.files(server_id).disk("root_before_resize")
+        if kept.exists():
+            kept.replace(self.files(server_id).disk("root"))
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name that becomes `path` only if the work ends well, so that a crash leaves nothing that looks finished."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(image: ImageSource, target: Path) -> None:
+    """Copy in constant memory, holes stay holes, and compare with the checksum the image service knows."""
+    digest = hashlib.sha512()
+    try:
+        with open(image.path, "rb") as source, target.open("wb") as sink:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                if chunk == _ZEROES[: len(chunk)]:
+                    sink.seek(len(chunk), os.SEEK_CUR)
+                else:
+                    sink.write(chunk)
+            sink.truncate()
+    except FileNotFoundError:
+        raise DriverError(
+            "image_file_missing", f"The file of image {image.image_id} is not at {image.path} on this host.", retryable=True
+        ) from None
+    if image.sha512 and digest.hexdigest() != image.sha512:
+        raise DriverError(
+            "image_checksum", f"The file of image {image.image_id} does not match its SHA-512; upload it again.", retryable=True
+        )
+
+
+def _refuse_references(image: ImageSource, path: Path, file_format: str) -> None:
+    """A user's image must stand alone: one that points at other files of the host would let its guest read them."""
+    about = json.loads(qemu_img("info", "--output=json", "-f", file_format, str(path)))
+    if (
+        about.get("backing-filename")
+        or about.get("full-backing-filename")
+        or about.get("format-specific", {}).get("data", {}).get("data-file")
+    ):
+        raise DriverError(
+            "image_refers_out", f"Image {image.image_id} refers to another file; upload one that stands alone (qemu-img convert)."
+        )
+
+
+def virtual_size(path: Path, file_format: str) -> int:
+    """The size in bytes a guest sees; `-U` because the disk may be in use."""
+    return int(json.loads(qemu_img("info", "-U", "--output=json", "-f", file_format, str(path)))["virtual-size"])
+
+
+def qemu_img(*arguments: str) -> str:
+    """Run qemu-img and give back its standard output."""
+    try:
+        done = subprocess.run(["qemu-img", *arguments], check=True, capture_output=True, text=True, timeout=3600)
+    except FileNotFoundError:
+        raise DriverError("qemu_img_missing", "qemu-img is not installed on this host; install qemu-utils.") from None
+    except subprocess.CalledProcessError as error:
+        raise DriverError("qemu_img_failed", f"qemu-img {arguments[0]} failed: {error.stderr.strip()}") from error
+    return done.stdout

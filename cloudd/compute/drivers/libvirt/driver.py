@@ -1,0 +1,316 @@
+"""The compute driver for every hypervisor that libvirt reaches."""
+
+import contextlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import libvirt
+
+from cloudd.compute.drivers.base import (
+    ComputeDriver,
+    DiskSpec,
+    DomainState,
+    DriverError,
+    HostCapacity,
+    InterfaceSpec,
+    PowerState,
+    RebootKind,
+    ServerSpec,
+)
+from cloudd.compute.drivers.libvirt import console, hotplug, snapshot
+from cloudd.compute.drivers.libvirt.connection import Connection
+from cloudd.compute.drivers.libvirt.disk import DiskStore
+from cloudd.compute.drivers.libvirt.domain_xml import (
+    HostFeatures,
+    disk_element,
+    domain_xml,
+    find_disk,
+    find_interface,
+    interface_element,
+    is_ours,
+    parse,
+)
+
+_POWER_STATES = {
+    libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: PowerState.RUNNING,
+    # The guest is shutting down but has not left yet.
+    libvirt.VIR_DOMAIN_SHUTDOWN: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: PowerState.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTOFF: PowerState.SHUTOFF,
+    libvirt.VIR_DOMAIN_CRASHED: PowerState.CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: PowerState.SUSPENDED,
+}
+_POLL_SECONDS = 0.2
+# A guest that boots misses the button; it is pressed again.
+_PRESS_AGAIN_SECONDS = 10.0
+_UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+
+
+class LibvirtDriver(ComputeDriver):
+    """`uri` chooses the hypervisor; `virt_type` is auto, kvm or qemu; `machine` pc or q35; `graphics` none or vnc."""
+
+    def __init__(
+        self, uri: str, directory: str, *, virt_type: str = "auto", machine: str = "pc", graphics: str = "none", cpu_mode: str = "auto"
+    ) -> None:
+        self._connection = Connection(uri)
+        self._disks = DiskStore(Path(directory))
+        self._wanted = (virt_type, machine, graphics, cpu_mode)
+        self._features = HostFeatures()
+
+    async def start(self) -> None:
+        await self._connection.run(self._disks.prepare)
+        self._features = await self._connection.run(self._find_features)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def _find_features(self) -> HostFeatures:
+        handle = self._connection.open()
+        capabilities = parse(handle.getCapabilities())
+        virt_type, machine, graphics, cpu_mode = self._wanted
+        architecture = capabilities.findtext("host/cpu/arch") or os.uname().machine
+        if handle.getType() == "TEST":
+            return HostFeatures(domain_type="test", real=False)
+        offered = {
+            domain.get("type")
+            for guest in capabilities.iterfind("guest")
+            for domain in guest.iterfind(f"arch[@name='{architecture}']/domain")
+        }
+        if virt_type == "auto":
+            virt_type = "kvm" if "kvm" in offered else "qemu"
+        if virt_type not in offered:
+            raise DriverError(
+                "virt_type_missing",
+                f"This host's libvirt offers {sorted(filter(None, offered))}, not {virt_type!r}; correct compute.virt_type.",
+            )
+        if cpu_mode == "auto":
+            cpu_mode = "host-model" if virt_type == "kvm" else "custom"
+        return HostFeatures(
+            domain_type=virt_type,
+            emulated_machine=machine,
+            architecture=architecture,
+            cpu_mode="" if cpu_mode == "none" else cpu_mode,
+            # The oldest model with all of x86-64-v2, which today's distributions are built for.
+            cpu_model="Nehalem" if cpu_mode == "custom" else "",
+            graphics=graphics,
+        )
+
+    async def capacity(self) -> HostCapacity:
+        return await self._connection.run(self._capacity)
+
+    def _capacity(self) -> HostCapacity:
+        handle = self._connection.open()
+        model, memory_mib, vcpus, *_ = handle.getInfo()
+        usage = shutil.disk_usage(self._disks.directory)
+        return HostCapacity(
+            vcpus=vcpus,
+            memory_mib=memory_mib,
+            disk_gib=usage.total >> 30,
+            free_disk_gib=usage.free >> 30,
+            hypervisor_type=handle.getType(),
+            hypervisor_version=handle.getVersion(),
+            cpu_model=model,
+            cpu_architecture=self._features.architecture,
+            boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        )
+
+    async def domains(self) -> list[DomainState]:
+        return await self._connection.run(self._domains)
+
+    def _domains(self) -> list[DomainState]:
+        states = []
+        for domain in self._connection.open().listAllDomains():
+            # One that goes away while we look is as good as not there.
+            with contextlib.suppress(libvirt.libvirtError):
+                if is_ours(domain.XMLDesc(0)):
+                    _, memory_kib, _, vcpus, _ = domain.info()
+                    states.append(DomainState(domain.UUIDString(), _power_state(domain), vcpus, memory_kib >> 10))
+        return states
+
+    async def build(self, spec: ServerSpec, *, power_on: bool = True) -> None:
+        await self._connection.run(self._build, spec, power_on)
+
+    def _build(self, spec: ServerSpec, power_on: bool) -> None:
+        domain = self._connection.find(spec.server_id)
+        if domain is None or not domain.isActive():
+            self._disks.make(spec)
+            domain = self._define(spec)
+        if power_on and not domain.isActive():
+            domain.create()
+
+    def _define(self, spec: ServerSpec) -> Any:
+        return self._connection.open().defineXML(domain_xml(spec, self._features, self._disks.files(spec.server_id)))
+
+    async def destroy(self, server_id: str, *, keep_disks: bool = False) -> None:
+        await self._connection.run(self._destroy, server_id, keep_disks)
+
+    def _destroy(self, server_id: str, keep_disks: bool) -> None:
+        domain = self._connection.find(server_id)
+        if domain is not None:
+            _plug_out(domain)
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.undefineFlags(_UNDEFINE)
+            if self._connection.find(server_id) is not None:
+                self._connection.domain(server_id).undefine()
+        if not keep_disks:
+            self._disks.remove(server_id)
+
+    async def power_on(self, server_id: str) -> None:
+        await self._connection.run(self._power_on, server_id)
+
+    def _power_on(self, server_id: str) -> None:
+        domain = self._connection.domain(server_id)
+        if not domain.isActive():
+            domain.create()
+
+    async def power_off(self, server_id: str, *, timeout_seconds: float = 60) -> None:
+        await self._connection.run(self._power_off, server_id, timeout_seconds)
+
+    def _power_off(self, server_id: str, timeout_seconds: float) -> None:
+        domain = self._connection.domain(server_id)
+        if not _shut_down(domain, timeout_seconds):
+            _plug_out(domain)
+        if domain.hasManagedSaveImage():
+            domain.managedSaveRemove()
+
+    async def reboot(self, spec: ServerSpec, kind: RebootKind, *, timeout_seconds: float = 60) -> None:
+        await self._connection.run(self._reboot, spec, kind, timeout_seconds)
+
+    def _reboot(self, spec: ServerSpec, kind: RebootKind, timeout_seconds: float) -> None:
+        domain = self._connection.find(spec.server_id)
+        if domain is not None:
+            if kind is RebootKind.SOFT and _power_state(domain) is PowerState.RUNNING and _shut_down(domain, timeout_seconds):
+                domain.create()
+                return
+            _plug_out(domain)
+            if domain.hasManagedSaveImage():
+                domain.managedSaveRemove()
+        self._build(spec, True)
+
+    async def pause(self, server_id: str) -> None:
+        await self._connection.run(self._change, server_id, PowerState.RUNNING, "suspend")
+
+    async def unpause(self, server_id: str) -> None:
+        await self._connection.run(self._change, server_id, PowerState.PAUSED, "resume")
+
+    async def suspend(self, server_id: str) -> None:
+        await self._connection.run(self._change, server_id, PowerState.RUNNING, "managedSave")
+
+    async def resume(self, server_id: str) -> None:
+        await self._connection.run(self._change, server_id, PowerState.SUSPENDED, "create")
+
+    def _change(self, server_id: str, before: PowerState, act: str) -> None:
+        domain = self._connection.domain(server_id)
+        if _power_state(domain) is before:
+            getattr(domain, act)()
+
+    async def console_output(self, server_id: str, *, line_count: int | None = None) -> str:
+        return await self._connection.run(self._console_output, server_id, line_count)
+
+    def _console_output(self, server_id: str, line_count: int | None) -> str:
+        self._connection.domain(server_id)
+        return console.tail(self._disks.files(server_id).console_log, line_count)
+
+    async def attach_disk(self, server_id: str, disk: DiskSpec) -> None:
+        await self._connection.run(self._attach_disk, server_id, disk)
+
+    def _attach_disk(self, server_id: str, disk: DiskSpec) -> None:
+        domain = self._connection.domain(server_id)
+        if find_disk(domain.XMLDesc(0), disk.volume_id) is None:
+            hotplug.attach(domain, disk_element(disk, self._disks.files(server_id)))
+
+    async def detach_disk(self, server_id: str, volume_id: str) -> None:
+        await self._connection.run(self._detach_disk, server_id, volume_id)
+
+    def _detach_disk(self, server_id: str, volume_id: str) -> None:
+        if (domain := self._connection.find(server_id)) is not None:
+            hotplug.detach(domain, lambda xml: find_disk(xml, volume_id), f"volume {volume_id}")
+
+    async def attach_interface(self, server_id: str, interface: InterfaceSpec) -> None:
+        await self._connection.run(self._attach_interface, server_id, interface)
+
+    def _attach_interface(self, server_id: str, interface: InterfaceSpec) -> None:
+        domain = self._connection.domain(server_id)
+        if find_interface(domain.XMLDesc(0), interface.port_id, interface.mac_address) is None:
+            hotplug.attach(domain, interface_element(interface, self._features))
+
+    async def detach_interface(self, server_id: str, port_id: str, mac_address: str) -> None:
+        await self._connection.run(self._detach_interface, server_id, port_id, mac_address)
+
+    def _detach_interface(self, server_id: str, port_id: str, mac_address: str) -> None:
+        if (domain := self._connection.find(server_id)) is not None:
+            hotplug.detach(domain, lambda xml: find_interface(xml, port_id, mac_address), f"port {port_id}")
+
+    async def snapshot_root(self, server_id: str, path: str) -> None:
+        await self._connection.run(self._snapshot_root, server_id, path)
+
+    def _snapshot_root(self, server_id: str, path: str) -> None:
+        snapshot.copy_root(self._connection.domain(server_id), self._disks.files(server_id).disk("root"), Path(path))
+
+    async def resize(self, spec: ServerSpec) -> None:
+        await self._connection.run(self._resize, spec)
+
+    def _resize(self, spec: ServerSpec) -> None:
+        domain = self._connection.domain(spec.server_id)
+        if self._disks.has_shelved_root(spec.server_id) and domain.isActive() and _has_size(domain, spec):
+            return
+        _plug_out(domain, shutdown_seconds=30)
+        self._disks.shelve_root(spec.server_id)
+        for disk in spec.disks:
+            if disk.name == "root":
+                self._disks.grow_root(spec.server_id, disk.size_gib)
+        self._build(spec, True)
+
+    async def confirm_resize(self, server_id: str) -> None:
+        await self._connection.run(self._disks.drop_shelved_root, server_id)
+
+    async def revert_resize(self, spec: ServerSpec) -> None:
+        await self._connection.run(self._revert_resize, spec)
+
+    def _revert_resize(self, spec: ServerSpec) -> None:
+        _plug_out(self._connection.domain(spec.server_id))
+        self._disks.unshelve_root(spec.server_id)
+        self._build(spec, True)
+
+
+def _power_state(domain: Any) -> PowerState:
+    state = _POWER_STATES.get(domain.state()[0], PowerState.UNKNOWN)
+    return PowerState.SUSPENDED if state is PowerState.SHUTOFF and domain.hasManagedSaveImage() else state
+
+
+def _has_size(domain: Any, spec: ServerSpec) -> bool:
+    _, memory_kib, _, vcpus, _ = domain.info()
+    return bool(memory_kib >> 10 == spec.memory_mib and vcpus == spec.vcpus)
+
+
+def _shut_down(domain: Any, timeout_seconds: float) -> bool:
+    """Press the power button until the guest is off; False when it is still on after the time."""
+    deadline = time.monotonic() + timeout_seconds
+    pressed = 0.0
+    while domain.isActive():
+        now = time.monotonic()
+        if now >= deadline:
+            return False
+        if now - pressed >= _PRESS_AGAIN_SECONDS:
+            pressed = now
+            # It may have gone off in this very moment.
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.shutdown()
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _plug_out(domain: Any, *, shutdown_seconds: float = 0) -> None:
+    if shutdown_seconds and _shut_down(domain, shutdown_seconds):
+        return
+    if domain.isActive():
+        try:
+            domain.destroy()
+        except libvirt.libvirtError:
+            # It went off by itself in between.
+            if domain.isActive():
+                raise
