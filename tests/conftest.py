@@ -26,7 +26,9 @@ class EmbeddedCloud:
         self.tokens: dict[str, str] = {}
         self.projects: dict[str, str] = {}
 
-    async def request(self, method: str, path: str, *, as_: str | None = "demo", headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+    async def request(
+        self, method: str, path: str, *, as_: str | None = "demo", headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
         token = {"X-Auth-Token": self.tokens[as_]} if as_ else {}
         return await self.http.request(method, path, headers={**token, **(headers or {})}, **options)
 
@@ -35,21 +37,20 @@ class EmbeddedCloud:
         await self.cloud.sagas.idle()
 
 
-def settings_for(directory: Path, database_url: str | None = None) -> Settings:
-    """Settings of an embedded cloud whose files live below ``directory``, with fake drivers."""
-    assembly.declare_settings()
-    return Settings(
-        {
-            "database": {"url": database_url or f"sqlite:///{directory}/cloudd.db"},
-            "api": {"public_url": "http://cloud"},
-            "host": {"name": "testhost"},
-            "identity": {"token_keys": [TOKEN_KEY], "argon2_memory_kib": 8, "argon2_passes": 1},
-            "image": {"directory": str(directory / "images")},
-            "network": {"driver": "fake"},
-            "volume": {"driver": "fake", "directory": str(directory / "volumes")},
-            "compute": {"driver": "fake", "instances_directory": str(directory / "instances"), "metadata_secret": "test"},
-        }
-    )
+def settings_for(directory: Path, services: tuple[str, ...] = assembly.SERVICES, database_url: str | None = None) -> Settings:
+    """Settings of an embedded cloud of these services whose files live below ``directory``, with fake drivers."""
+    assembly.declare_settings(services)
+    sections = {
+        "database": {"url": database_url or f"sqlite:///{directory}/cloudd.db"},
+        "api": {"public_url": "http://cloud"},
+        "host": {"name": "testhost"},
+        "identity": {"token_keys": [TOKEN_KEY], "argon2_memory_kib": 8, "argon2_passes": 1},
+        "image": {"directory": str(directory / "images")},
+        "network": {"driver": "fake"},
+        "volume": {"driver": "fake", "directory": str(directory / "volumes")},
+        "compute": {"driver": "fake", "instances_directory": str(directory / "instances"), "metadata_secret": "test"},
+    }
+    return Settings({name: section for name, section in sections.items() if name not in assembly.SERVICES or name in services})
 
 
 async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.SERVICES) -> EmbeddedCloud:
@@ -72,7 +73,8 @@ async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.S
 async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EmbeddedCloud]:
     """An embedded cloud; ``@pytest.mark.services("identity", …)`` narrows it to those services."""
     marker = request.node.get_closest_marker("services")
-    embedded = await start_cloud(settings_for(tmp_path), marker.args if marker else assembly.SERVICES)
+    services = marker.args if marker else assembly.SERVICES
+    embedded = await start_cloud(settings_for(tmp_path, services), services)
     yield embedded
     await embedded.http.aclose()
     await embedded.process.stop()

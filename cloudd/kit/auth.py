@@ -56,7 +56,9 @@ def new_request_id() -> str:
 
 def system_context(request_id: str | None = None, project_id: str | None = None, user_id: str | None = None) -> Context:
     """The cloud's own context, for sagas and reconcilers: sees everything, acts for the given project and user."""
-    return Context(request_id or new_request_id(), user_id=user_id or "system", project_id=project_id, roles=frozenset({"admin", "member", "reader"}))
+    return Context(
+        request_id or new_request_id(), user_id=user_id or "system", project_id=project_id, roles=frozenset({"admin", "member", "reader"})
+    )
 
 
 class Authenticator(Protocol):

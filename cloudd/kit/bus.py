@@ -107,7 +107,7 @@ class InProcessBus:
     async def publish(self, event: Message) -> None:
         data = encode(event)
         for kind, handler in self._events.get(event.name, []):
-            self._spawn(answer_with(data, {kind.name: (kind, handler)}, event.name))
+            await answer_with(data, {kind.name: (kind, handler)}, event.name)
 
     async def close(self) -> None:
         self._topics.clear()

@@ -136,8 +136,10 @@ class ServiceApp:
 
     def _render(self, error: Exception, request_id: str) -> Response[Any]:
         condition = as_condition(error, request_id)
-        headers = {**condition.headers, **({"WWW-Authenticate": "Keystone uri=\"/identity/v3\""} if condition.status == 401 else {})}
-        return Response(self.error_body(condition, request_id), status_code=condition.status, headers=headers, media_type="application/json")
+        headers = {**condition.headers, **({"WWW-Authenticate": 'Keystone uri="/identity/v3"'} if condition.status == 401 else {})}
+        return Response(
+            self.error_body(condition, request_id), status_code=condition.status, headers=headers, media_type="application/json"
+        )
 
 
 class InternalError(Condition):

@@ -1,0 +1,1 @@
+"""Rules of the identity service, one file a resource."""

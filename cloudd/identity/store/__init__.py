@@ -1,0 +1,1 @@
+"""Tables of the identity service, one file a resource."""
