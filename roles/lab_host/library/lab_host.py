@@ -237,30 +237,45 @@ def stop(place: Place) -> bool:
     """Pull the power cord, then clear away what a killed runner could not."""
     was_running = is_running(place)
     if was_running:
-        os.kill(int((place.directory / "pid").read_text()), signal.SIGTERM)
-        wait_until(lambda: not is_running(place), 20, f"{place.name} does not go down: see {place.directory}/log")
+        pid = int((place.directory / "pid").read_text())
+        wait_until(lambda: not is_running(place) or os.kill(pid, signal.SIGTERM), 20, f"{place.name} does not go down: see {place.directory}/log")
     if under_systemd():
         subprocess.run(["systemctl", "stop", f"{place.machine}.service"], capture_output=True, check=False)
     left = (NETNS / place.machine).exists()
     if left:
         wait_until(lambda: not kill_inhabitants(place), 10, f"processes in network namespace {place.machine} do not die")
         run("ip", "netns", "delete", place.machine)
-    for tree in [*CGROUPS.glob(place.machine), *CGROUPS.glob(f"*/{place.machine}")]:
-        for directory, _, _ in os.walk(tree, topdown=False):
-            os.rmdir(directory)
+    trees = [*CGROUPS.glob(place.machine), *CGROUPS.glob(f"*/{place.machine}")]
+    wait_until(lambda: all([cgroup_is_gone(tree) for tree in trees]), 10, f"processes in cgroup {place.machine} do not die")
     for trace in ("propagate", "unix-export"):
         shutil.rmtree(f"/run/systemd/nspawn/{trace}/{place.machine}", ignore_errors=True)
     return was_running or left
 
 
-def kill_inhabitants(place: Place) -> bool:
-    pids = [int(pid) for pid in run("ip", "netns", "pids", place.machine).split()]
-    for pid in pids:
+def cgroup_is_gone(tree: Path) -> bool:
+    """Kill who is left in the tree, and take it down once it is empty."""
+    for directory, _, _ in os.walk(tree, topdown=False):
+        for pid in Path(directory, "cgroup.procs").read_text().split():
+            kill(int(pid))
         try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+            os.rmdir(directory)
+        except OSError:  # busy until the kernel has buried the last process
+            return False
+    return True
+
+
+def kill_inhabitants(place: Place) -> bool:
+    pids = run("ip", "netns", "pids", place.machine).split()
+    for pid in pids:
+        kill(int(pid))
     return bool(pids)
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def wait_until(condition, timeout_seconds: float, complaint: str) -> None:
