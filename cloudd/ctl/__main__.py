@@ -5,12 +5,20 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from cloudd.ctl import paths
 from cloudd.ctl.verb import all_verbs, help_text
 
 USAGE_ERROR = 2
+# The verbs that are no playbook: their module and function.
+OWN_VERB_MODULES = {
+    "quickstart": ("quickstart", "run"),
+    "lab": ("lab", "run"),
+    "test": ("checks", "run_tests"),
+    "lint": ("checks", "run_linters"),
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -26,30 +34,11 @@ def main(arguments: list[str]) -> int:
         print(f"cloudctl: there is no verb {name!r}{hint} See ./cloudctl --help.", file=sys.stderr)
         return USAGE_ERROR
     os.chdir(paths.ROOT)
+    # Imported only now, so that --help does not pay for what it does not need.
     if verbs[name].playbook is not None:
-        from cloudd.ctl import deployer
-
-        return deployer.run_verb(verbs[name], rest)
-    return _run_own(name, rest)
-
-
-def _run_own(name: str, rest: list[str]) -> int:
-    """Run a verb that is no playbook; each is imported only when it is asked for."""
-    if name == "quickstart":
-        from cloudd.ctl import quickstart
-
-        return quickstart.run(rest)
-    if name == "lab":
-        from cloudd.ctl import lab
-
-        return lab.run(rest)
-    if name == "bench":
-        from cloudd.ctl import bench
-
-        return bench.run(rest)
-    from cloudd.ctl import checks
-
-    return checks.run_tests(rest) if name == "test" else checks.run_linters(rest)
+        return int(import_module("cloudd.ctl.deployer").run_verb(verbs[name], rest))
+    module, function = OWN_VERB_MODULES[name]
+    return int(getattr(import_module(f"cloudd.ctl.{module}"), function)(rest))
 
 
 if __name__ == "__main__":

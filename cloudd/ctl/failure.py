@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+ERROR_LINE = re.compile(r"\s*(\[?ERROR|error:|fatal:)", re.IGNORECASE)
 REASON_LENGTH = 1200
 FAILED_EVENTS = frozenset({"runner_on_failed", "runner_on_unreachable", "runner_item_on_failed"})
 
@@ -49,9 +50,11 @@ def from_event(event: Mapping[str, Any]) -> list[Failure]:
 def from_output(lines: list[str]) -> Failure:
     """The failure of a run that ended before any task failed, such as an unreadable inventory: its last error lines."""
     plain = [line.rstrip() for line in lines]
-    start = next((i for i, line in enumerate(plain) if re.match(r"\s*(\[?ERROR|error:|fatal:)", line, re.IGNORECASE)), max(0, len(plain) - 8))
+    errors = [i for i, line in enumerate(plain) if ERROR_LINE.match(line)]
+    start = errors[0] if errors else max(0, len(plain) - 8)
     reason = "\n".join(line for line in plain[start : start + 12] if line)
-    return Failure("this machine", "starting the playbook", reason[:REASON_LENGTH], "mend what the reason names and run the same command again")
+    remedy = "mend what the reason names and run the same command again"
+    return Failure("this machine", "starting the playbook", reason[:REASON_LENGTH], remedy)
 
 
 def reason_of(result: Mapping[str, Any]) -> str:

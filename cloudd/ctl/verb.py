@@ -15,7 +15,6 @@ OWN_VERBS = {
     "lab": "Make, remove or reboot the lab hosts of an inventory: lab up|down|reboot NAME",
     "test": "Run the tests: fast (no root, no services), real (a living cloud), or both without a word",
     "lint": "Run every linter and type checker over the repository",
-    "bench": "Measure the quickstart cloud and print one JSON object",
 }
 
 

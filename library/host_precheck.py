@@ -1,0 +1,287 @@
+#!/usr/bin/python
+"""Module `host_precheck`: finds everything about one host that would keep a cloud from being deployed on it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_precheck
+short_description: Checks that a host can carry a cloud
+description:
+  - Looks and changes nothing. All problems are found in one go and each has a stable code, a reason and a remedy.
+options:
+  networks:
+    description: The CIDR of each network on which the host must have exactly one NIC, by the network's name.
+    type: dict
+    required: true
+  external_interface:
+    description: The NIC of the external network, which must exist and carry no address. Empty when the host needs none.
+    type: str
+    default: ""
+  ports:
+    description: TCP ports the cloud will listen on, each C(port) with C(unit), the systemd unit that may hold it already.
+    type: list
+    elements: dict
+    default: []
+  memory_mib:
+    description: Least memory of the host.
+    type: int
+    default: 0
+  disk_gib:
+    description: Least free space, in GiB, under each path.
+    type: dict
+    default: {}
+  deployer_time:
+    description: Seconds since 1970 on the deployment host, to compare clocks.
+    type: float
+  clock_skew_seconds:
+    description: How far the clocks may be apart.
+    type: int
+    default: 30
+  python:
+    description: The interpreter for which the wheelhouse holds wheels, such as C(3.11).
+    type: str
+  architecture:
+    description: The machine for which the wheelhouse holds wheels, such as C(x86_64).
+    type: str
+author:
+  - The maintainers
+attributes:
+  check_mode:
+    description: Changes nothing in either mode.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Check the host
+  host_precheck:
+    networks: {management: 10.83.0.0/24}
+    ports: [{port: 443, unit: cloudd-all.service}]
+"""
+
+RETURN = r"""
+problems:
+  description: What is wrong, each with C(code), C(reason) and C(remedy).
+  type: list
+  returned: always
+networks:
+  description: The interface and address found on each network.
+  type: dict
+  returned: always
+"""
+
+import ipaddress
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+
+DEBIAN_RELEASE = 12
+UBUNTU_RELEASE = 22.04
+MIB = 1024**2
+GIB = 1024**3
+
+
+def problem(code, reason, remedy):
+    """One thing that is wrong, in the shape the operator's command shows."""
+    return {"code": code, "reason": reason, "remedy": remedy}
+
+
+def system_problems(os_release, uid, booted_by_systemd):
+    """The operating system is one we know, we are root on it, and systemd runs it."""
+    name, release = os_release.get("ID", "?"), os_release.get("VERSION_ID", "")
+    number = float(release) if re.fullmatch(r"\d+(\.\d+)?", release) else 999.0
+    if not ((name == "debian" and number >= DEBIAN_RELEASE) or (name == "ubuntu" and number >= UBUNTU_RELEASE)):
+        yield problem("host.os_unsupported", f"runs {name} {release}", "install Debian 12 or later, or Ubuntu 22.04 or later")
+    if uid != 0:
+        yield problem("host.not_root", "Ansible is not root here", "set ansible_user to root, or ansible_become to true, in the inventory")
+    if not booted_by_systemd:
+        yield problem("host.systemd_missing", "systemd is not the init system", "boot the host with systemd")
+
+
+def wheel_problems(python, architecture):
+    """The wheels that the deployment host builds fit this host's interpreter and machine."""
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if python and python != here:
+        remedy = "run the deployment from a host of the same Debian release, or upgrade this one"
+        yield problem("host.python_differs", f"has Python {here}, the wheelhouse is for {python}", remedy)
+    if architecture and architecture != platform.machine():
+        remedy = "run the deployment from a host of the same architecture"
+        yield problem("host.architecture_differs", f"is {platform.machine()}, the wheelhouse is for {architecture}", remedy)
+
+
+def find_networks(wanted, links):
+    """For each network the interface and address inside its CIDR; and what is wrong where there is not exactly one."""
+    found, problems = {}, []
+    for name, cidr in wanted.items():
+        network = ipaddress.ip_network(cidr)
+        hits = {link["ifname"]: address for link in links for address in _addresses(link) if ipaddress.ip_address(address) in network}
+        if len(hits) == 1:
+            interface, address = next(iter(hits.items()))
+            found[name] = {"interface": interface, "address": address}
+        elif hits:
+            remedy = f"leave only one of them an address in {cidr}, or narrow cloud_networks.{name}.cidr"
+            problems.append(
+                problem("network.interface_ambiguous", f"{', '.join(sorted(hits))} are all on the {name} network {cidr}", remedy)
+            )
+        else:
+            remedy = f"give one NIC an address in {cidr}, or mend cloud_networks.{name}.cidr in the inventory"
+            problems.append(problem("network.interface_missing", f"no NIC has an address on the {name} network {cidr}", remedy))
+    return found, problems
+
+
+def external_interface_problems(name, links):
+    """The external NIC is there and belongs to nobody: an address on it would be lost when the bridge takes it."""
+    if not name:
+        return
+    link = next((link for link in links if link["ifname"] == name), None)
+    if link is None:
+        remedy = "name a free NIC in external_interface; `ip link` on the host lists them"
+        yield problem("network.external_interface_missing", f"has no NIC named {name}", remedy)
+    elif _addresses(link):
+        remedy = "take the address away, or name another NIC in external_interface"
+        yield problem("network.external_interface_has_address", f"{name} has the address {', '.join(_addresses(link))}", remedy)
+
+
+def port_problems(ports, listeners):
+    """Each port is free, or held by the unit of the cloud it is meant for. `listeners`: port → names of the units that hold it."""
+    for wanted in ports:
+        others = [unit for unit in listeners.get(int(wanted["port"]), []) if unit != wanted.get("unit")]
+        if others:
+            remedy = f"stop and disable {others[0]}, or give the cloud another port"
+            yield problem("host.port_taken", f"port {wanted['port']} is held by {', '.join(others)}", remedy)
+
+
+def size_problems(memory_mib, memory_wanted_mib, disk_wanted_gib):
+    """There is memory and disk enough."""
+    if memory_mib < memory_wanted_mib:
+        remedy = "add memory, or lower prechecks_memory_mib if you know what you do"
+        yield problem("host.memory_small", f"has {memory_mib} MiB of memory, {memory_wanted_mib} are needed", remedy)
+    for path, wanted in disk_wanted_gib.items():
+        existing = next(parent for parent in (Path(path), *Path(path).parents) if parent.exists())
+        free = shutil.disk_usage(existing).free / GIB
+        if free < float(wanted):
+            yield problem("host.disk_small", f"{path} has {free:.1f} GiB free, {wanted} are needed", f"make room under {existing}")
+
+
+def clock_problems(offset_seconds, allowed_seconds):
+    """Tokens and certificates carry times, so the clocks must agree."""
+    if abs(offset_seconds) > allowed_seconds:
+        remedy = "set the clock and keep it: apt-get install chrony (or systemd-timesyncd)"
+        yield problem("host.clock_off", f"its clock is {offset_seconds:+.0f} s off the deployment host's", remedy)
+
+
+def name_problems(names, resolves):
+    """The host finds the package mirrors that its own apt is told to use."""
+    for name in sorted(names):
+        if not resolves(name):
+            yield problem("host.name_unresolved", f"cannot resolve {name}, which apt needs", "mend /etc/resolv.conf or apt's sources")
+
+
+def _addresses(link):
+    """The host's own addresses on a link, those of the link itself (fe80::) left out."""
+    return [info["local"] for info in link.get("addr_info", []) if info.get("scope") != "link" and "local" in info]
+
+
+def read_os_release():
+    """The fields of /etc/os-release by name."""
+    lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines) if value}
+
+
+def read_listeners(ports):
+    """For each of the ports that something listens on: the systemd units, or else commands, that hold it."""
+    inodes = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text(encoding="ascii").splitlines()[1:] if Path(table).exists() else []:
+            fields = line.split()
+            port = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == "0A" and port in ports:
+                inodes[fields[9]] = port
+    holders = {}
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else []:
+        try:
+            target = descriptor.readlink().name
+        except OSError:
+            continue
+        port = inodes.get(target[8:-1]) if target.startswith("socket:[") else None
+        if port is not None:
+            holders.setdefault(port, set()).add(_unit_of(descriptor.parent.parent))
+    return {port: sorted(units) for port, units in holders.items()}
+
+
+def _unit_of(process):
+    """The systemd service a process belongs to, else its command."""
+    try:
+        services = re.findall(r"([^/\n]+\.service)", (process / "cgroup").read_text(encoding="utf-8"))
+        return services[-1] if services else (process / "comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return f"process {process.name}"
+
+
+def read_mirror_names():
+    """The host names of apt's sources; none when apt goes through a proxy, which resolves them itself."""
+    proxy = subprocess.run(["apt-config", "dump", "Acquire::http::Proxy"], capture_output=True, text=True, check=False).stdout
+    if '"http' in proxy:
+        return set()
+    sources = [
+        Path("/etc/apt/sources.list"),
+        *Path("/etc/apt/sources.list.d").glob("*.list"),
+        *Path("/etc/apt/sources.list.d").glob("*.sources"),
+    ]
+    lines = [
+        line for path in sources if path.exists() for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+    ]
+    return {urlsplit(uri).hostname for line in lines for uri in re.findall(r"https?://[^\s\]]+", line)} - {None}
+
+
+def resolves(name):
+    """Whether the host's resolver knows the name."""
+    try:
+        return bool(socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM))
+    except OSError:
+        return False
+
+
+def main():
+    """Gather, judge, answer."""
+    module = AnsibleModule(
+        argument_spec={
+            "networks": {"type": "dict", "required": True},
+            "external_interface": {"type": "str", "default": ""},
+            "ports": {"type": "list", "elements": "dict", "default": []},
+            "memory_mib": {"type": "int", "default": 0},
+            "disk_gib": {"type": "dict", "default": {}},
+            "deployer_time": {"type": "float"},
+            "clock_skew_seconds": {"type": "int", "default": 30},
+            "python": {"type": "str"},
+            "architecture": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    links = json.loads(module.run_command(["ip", "-json", "address", "show"], check_rc=True)[1])
+    found, problems = find_networks(wanted["networks"], links)
+    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
+    problems += system_problems(read_os_release(), os.geteuid(), Path("/run/systemd/system").is_dir())
+    problems += wheel_problems(wanted["python"], wanted["architecture"])
+    problems += external_interface_problems(wanted["external_interface"], links)
+    problems += port_problems(wanted["ports"], read_listeners({int(port["port"]) for port in wanted["ports"]}))
+    problems += size_problems(memory_mib, wanted["memory_mib"], wanted["disk_gib"])
+    problems += clock_problems(time.time() - wanted["deployer_time"] if wanted["deployer_time"] else 0.0, wanted["clock_skew_seconds"])
+    problems += name_problems(read_mirror_names(), resolves)
+    if problems:
+        module.fail_json(msg="; ".join(f"[{p['code']}] {p['reason']}: {p['remedy']}" for p in problems), problems=problems, networks=found)
+    module.exit_json(changed=False, problems=[], networks=found)
+
+
+if __name__ == "__main__":
+    main()
