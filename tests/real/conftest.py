@@ -1,0 +1,76 @@
+"""Fixtures of the tests that need a living cloud: the quickstart's, which is made if it is not there."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real import quickstart
+from tests.real.host_state import assert_as_before, things
+
+# What real tests make is named so, and whatever a failed test leaves is found by it.
+PREFIX = "realtest-"
+
+
+@pytest.fixture(scope="session")
+def cloud() -> quickstart.Quickstart:
+    """The quickstart's cloud, living; `./cloudctl quickstart` makes it if need be."""
+    if not quickstart.is_living():
+        done = subprocess.run([str(quickstart.ROOT / "cloudctl"), "quickstart"], cwd=quickstart.ROOT, check=False)
+        assert done.returncode == 0, "./cloudctl quickstart failed: its output and .cache/log tell why"
+    return quickstart.Quickstart()
+
+
+@pytest.fixture(scope="module")
+def leak_check(cloud: quickstart.Quickstart) -> Iterator[None]:
+    """Compares the host and the cloud's books before and after the module's tests; cleans up by name if a test failed."""
+    sweep(cloud)
+    before = things(cloud)
+    yield
+    left = sweep(cloud)
+    assert not left, f"the tests did not delete: {left}"
+    assert_as_before(cloud, before)
+
+
+@pytest.fixture(scope="session")
+def guest_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new ssh key; its public half lies beside it as .pub."""
+    path = tmp_path_factory.mktemp("ssh") / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "realtest", "-f", str(path)], check=True)
+    return path
+
+
+def sweep(cloud: quickstart.Quickstart) -> list[str]:
+    """Delete everything that is named as real tests name it; returns what there was."""
+    connection = cloud.connection
+    left = []
+    for server in [one for one in connection.compute.servers() if one.name.startswith(PREFIX)]:
+        left.append(f"server {server.name}")
+        connection.delete_server(server.id, wait=True, timeout=60)
+    for volume in [one for one in connection.block_storage.volumes() if (one.name or "").startswith(PREFIX)]:
+        left.append(f"volume {volume.name}")
+        connection.block_storage.delete_volume(volume.id)
+        connection.block_storage.wait_for_delete(volume, wait=60)
+    for floating_ip in [one for one in connection.network.ips() if (one.description or "").startswith(PREFIX)]:
+        left.append(f"floating IP {floating_ip.floating_ip_address}")
+        connection.network.delete_ip(floating_ip.id)
+    for router in [one for one in connection.network.routers() if one.name.startswith(PREFIX)]:
+        left.append(f"router {router.name}")
+        for port in connection.network.ports(device_id=router.id, device_owner="network:router_interface"):
+            connection.network.remove_interface_from_router(router.id, port_id=port.id)
+        connection.network.delete_router(router.id)
+    for network in [one for one in connection.network.networks() if one.name.startswith(PREFIX)]:
+        left.append(f"network {network.name}")
+        for port in connection.network.ports(network_id=network.id):
+            connection.network.delete_port(port.id)
+        connection.network.delete_network(network.id)
+    for group in [one for one in connection.network.security_groups() if one.name.startswith(PREFIX)]:
+        left.append(f"security group {group.name}")
+        connection.network.delete_security_group(group.id)
+    for keypair in [one for one in connection.compute.keypairs() if one.name.startswith(PREFIX)]:
+        left.append(f"keypair {keypair.name}")
+        connection.compute.delete_keypair(keypair.name)
+    return left

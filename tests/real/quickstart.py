@@ -1,0 +1,91 @@
+"""The quickstart's cloud as the real tests use it: by clients that no one here wrote, and over ssh on its host."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import openstack
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOUD = "quickstart"
+CLOUDS_YAML = ROOT / "clouds.yaml"
+BIN = Path(sys.executable).parent
+LAB_KEY = ROOT / ".cache" / "lab" / "ssh" / "id_ed25519"
+INVENTORY = ROOT / "inventory" / "lab-all-in-one"
+SSH_OPTIONS = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+
+
+class ClientError(AssertionError):
+    """A client's command failed; the text is what it said."""
+
+
+def is_living() -> bool:
+    """Whether clouds.yaml names the cloud and its API gives a token."""
+    if not CLOUDS_YAML.exists() or CLOUD not in yaml.safe_load(CLOUDS_YAML.read_text()).get("clouds", {}):
+        return False
+    try:
+        return bool(openstack.connect(cloud=CLOUD, load_envvars=False).authorize())
+    except Exception:
+        return False
+
+
+class Quickstart:
+    """The cloud: `openstack` runs the client, `connection` is the SDK's, `on_host` runs a command on the host."""
+
+    def __init__(self) -> None:
+        settings = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"][CLOUD]
+        self.auth_url: str = settings["auth"]["auth_url"]
+        self.host_address = str(urlsplit(self.auth_url).hostname)
+        self.environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(CLOUDS_YAML), "OS_CLOUD": CLOUD, "PYTHONWARNINGS": "ignore"}
+
+    @functools.cached_property
+    def connection(self) -> Any:
+        """A connection of openstacksdk, as the administrator."""
+        return openstack.connect(cloud=CLOUD, load_envvars=False)
+
+    def openstack(self, *words: str) -> Any:
+        """Run `openstack --os-cloud quickstart WORDS` and return its answer: parsed where the command can answer in JSON, else text."""
+        # `list`, `show` and `create` know -f json; `add`, `set` and `delete` answer nothing.
+        shows = any(word in {"list", "show", "create"} for word in words[:4]) and words[:2] != ("console", "log")
+        command = [str(BIN / "openstack"), "--os-cloud", CLOUD, *words, *(["-f", "json"] if shows else [])]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode != 0:
+            raise ClientError(f"openstack {' '.join(words)}: {done.stderr.strip()[-800:]}")
+        return json.loads(done.stdout) if shows else done.stdout
+
+    def openstack_together(self, *commands: tuple[str, ...]) -> list[Any]:
+        """Run commands that do not depend on each other, two at a time, because the client spends seconds on its own start."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            return list(pool.map(lambda words: self.openstack(*words), commands))
+
+    def on_host(self, command: str, timeout_seconds: float = 60) -> str:
+        """Run a shell command on the cloud's host and return what it prints."""
+        ssh = ["ssh", *SSH_OPTIONS, "-o", "ConnectTimeout=10", "-i", str(LAB_KEY), f"root@{self.host_address}", command]
+        done = subprocess.run(ssh, capture_output=True, text=True, check=False, timeout=timeout_seconds)
+        assert done.returncode == 0, f"on the host: {command}: {done.stderr.strip()[-800:]}"
+        return done.stdout
+
+    def playbook(self, playbook: Path, *options: str, timeout_seconds: float = 600) -> list[dict[str, Any]]:
+        """Run a playbook as an operator would and return its tasks: [{name, changed}]; fail with the first failure's text."""
+        callback = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        command = [str(BIN / "ansible-playbook"), str(playbook), *options]
+        done = subprocess.run(
+            command, cwd=ROOT, env={**self.environment, **callback}, capture_output=True, text=True, check=False, timeout=timeout_seconds
+        )
+        start = done.stdout.find("{")
+        assert start >= 0, f"{playbook.name}: {done.stdout[-800:]}{done.stderr[-800:]}"
+        report = json.loads(done.stdout[start:])
+        tasks = [(task["task"]["name"], result) for play in report["plays"] for task in play["tasks"] for result in task["hosts"].values()]
+        failures = [f"{name}: {result.get('msg', result)}" for name, result in tasks if result.get("failed") or result.get("unreachable")]
+        assert not failures, f"{playbook.name}: {failures[0]}"
+        assert done.returncode == 0, done.stderr[-800:]
+        return [{"name": name, "changed": bool(result.get("changed"))} for name, result in tasks if not result.get("skipped")]

@@ -1,0 +1,121 @@
+"""The host is rebooted: afterwards every service and every instance that ran is back by itself, with its addresses and volumes."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real import quickstart
+from tests.real.conftest import PREFIX
+from tests.real.guest import Guest
+from tests.real.quickstart import BIN, INVENTORY, ROOT, Quickstart
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.usefixtures("leak_check")]
+
+
+@pytest.fixture(params=["clean", "reset"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """How the host goes down: by its own shutdown, or by a power cut."""
+    return str(request.param)
+
+
+@pytest.fixture
+def running(cloud: Quickstart, guest_key: Path) -> Iterator[dict[str, Any]]:
+    """An instance with a floating IP and a volume that holds a text, and a second one that is stopped."""
+    connection = cloud.connection
+    compute, network, storage = connection.compute, connection.network, connection.block_storage
+    key = compute.create_keypair(name=PREFIX + "reboot", public_key=Path(f"{guest_key}.pub").read_text().strip())
+    group = network.create_security_group(name=PREFIX + "reboot")
+    for rule in ({"protocol": "icmp"}, {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}):
+        network.create_security_group_rule(security_group_id=group.id, direction="ingress", ether_type="IPv4", **rule)
+    request = {
+        "flavor_id": compute.find_flavor("tiny").id,
+        "image_id": connection.image.find_image("tiny").id,
+        "networks": [{"uuid": network.find_network("private").id}],
+        "key_name": key.name,
+        "security_groups": [{"name": group.id}],
+    }
+    servers = [compute.create_server(name=PREFIX + name, **request) for name in ("running", "stopped")]
+    server, stopped = [compute.wait_for_server(one, wait=120) for one in servers]
+    compute.stop_server(stopped.id)
+    compute.wait_for_server(stopped, status="SHUTOFF", wait=60)
+    volume = storage.create_volume(name=PREFIX + "reboot", size=1)
+    storage.wait_for_status(volume, "available", wait=60)
+    compute.create_volume_attachment(server.id, volume.id)
+    storage.wait_for_status(volume, "in-use", wait=60)
+    port = next(iter(network.ports(device_id=server.id)))
+    external = network.find_network("public").id
+    floating_ip = network.create_ip(floating_network_id=external, port_id=port.id, description=PREFIX + "reboot")
+    guest = Guest(floating_ip.floating_ip_address, guest_key).wait()
+    text = secrets.token_hex(16)
+    device = guest.disk_of(volume.id)
+    guest.run(
+        f"mkfs.vfat {device} >/dev/null && mkdir -p /mnt/v && mount -t vfat {device} /mnt/v && echo {text} >/mnt/v/text && sync && umount /mnt/v"
+    )
+    yield {"server": server, "stopped": stopped, "volume": volume, "guest": guest, "text": text, "port": port}
+    network.delete_ip(floating_ip.id)
+    for one in (server, stopped):
+        compute.delete_server(one.id)
+        compute.wait_for_delete(one, wait=60)
+    storage.wait_for_status(storage.get_volume(volume.id), "available", wait=60)
+    storage.delete_volume(volume.id)
+    storage.wait_for_delete(volume, wait=60)
+    network.delete_security_group(group.id)
+    compute.delete_keypair(key.name)
+
+
+def test_everything_is_back_by_itself(cloud: Quickstart, running: dict[str, Any], mode: str) -> None:
+    units_before = units(cloud)
+    boot_before = cloud.on_host(
+        "cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestampMonotonic --value; uptime --since"
+    )
+    reboot(mode)
+    wait_until_living(120)
+    assert cloud.on_host("uptime --since") != boot_before.splitlines()[-1]
+    connection = cloud.connection
+    server = wait_status(connection, running["server"], "ACTIVE", 120)
+    assert server.addresses == connection.compute.get_server(server.id).addresses
+    running["guest"].wait(180)
+    port = connection.network.get_port(running["port"].id)
+    assert (port.mac_address, port.fixed_ips) == (running["port"].mac_address, running["port"].fixed_ips)
+    device = running["guest"].disk_of(running["volume"].id)
+    text = running["guest"].run(f"mkdir -p /mnt/v && mount -t vfat {device} /mnt/v && cat /mnt/v/text && umount /mnt/v")
+    assert text == running["text"]
+    assert connection.compute.get_server(running["stopped"].id).status == "SHUTOFF"
+    assert units(cloud) >= units_before
+
+
+def units(cloud: Quickstart) -> set[str]:
+    """The cloud's services that run on the host."""
+    listed = cloud.on_host("systemctl list-units --type=service --state=running --plain --no-legend")
+    ours = ("cloudd", "ov", "libvirt", "virtqemud", "virtlog")
+    return {line.split()[0] for line in listed.splitlines() if line.startswith(ours)}
+
+
+def reboot(mode: str) -> None:
+    command = [str(BIN / "ansible-playbook"), "-i", str(INVENTORY), "playbooks/lab_reboot.yml", "-e", f"lab_reboot_mode={mode}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-500:]
+
+
+def wait_until_living(timeout_seconds: float) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not quickstart.is_living():
+        assert time.monotonic() < deadline, f"the API does not answer {timeout_seconds:g} s after the reboot"
+        time.sleep(1)
+
+
+def wait_status(connection: Any, server: Any, status: str, timeout_seconds: float) -> Any:
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        seen = connection.compute.get_server(server.id)
+        if seen.status == status and seen.task_state is None:
+            return seen
+        assert time.monotonic() < deadline, f"server {seen.name} is {seen.status} ({seen.task_state}, {seen.fault}), not {status}"
+        time.sleep(1)
