@@ -36,7 +36,7 @@ async def serve(process: Process) -> None:
     log.info("the API answers on %s:%d as %s", api.listen_address, api.port, api.public_url)
     await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait((serving,), timeout=5)
     await process.stop()
     if serving.done() and not stopped.done():

@@ -76,7 +76,7 @@ class Transaction:
         self.hooks: list[Callable[[], None]] = []
 
     async def execute(self, statement: sa.Executable, values: Any = None) -> CursorResult[Any]:
-        return await self.connection.execute(statement, values)  # type: ignore[return-value]
+        return await self.connection.execute(statement, values)
 
     async def rows(self, statement: sa.Executable) -> Sequence[RowMapping]:
         return (await self.connection.execute(statement)).mappings().all()
@@ -130,11 +130,10 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, statement: str) -> AsyncIterator[Transaction]:
-        async with self.engine.connect() as connection:
-            async with connection.begin():
-                if statement:
-                    await connection.exec_driver_sql(statement)
-                yield Transaction(connection)
+        async with self.engine.connect() as connection, connection.begin():
+            if statement:
+                await connection.exec_driver_sql(statement)
+            yield Transaction(connection)
 
     async def create_tables(self) -> None:
         """Create every table as declared; for tests (a deployment runs the migrations)."""

@@ -60,7 +60,7 @@ class Store(Generic[Record]):
         for key, descending in order:
             column, value = self.table.c[key], marker[key]
             if value is None:
-                behind = sa.false() if descending else column.is_not(None)
+                behind: sa.ColumnElement[bool] = sa.false() if descending else column.is_not(None)
             else:
                 behind = sa.or_(column < value, column.is_(None)) if descending else column > value
             choices.append(sa.and_(*equal, behind))

@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
 from cloudd.kit import log as kit_log
 from cloudd.kit.auth import Authenticator, Context, new_request_id
@@ -181,12 +181,11 @@ def as_condition(error: Exception, request_id: str) -> Condition:
 class Dispatcher:
     """The cloud's one address: hands ``/<service>/…`` to that service's application."""
 
-    def __init__(self, apps: Mapping[str, ASGIApp], root: ASGIApp | None = None) -> None:
+    def __init__(self, apps: Mapping[str, Any]) -> None:
         self.apps = dict(apps)
-        self.root = root
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":  # type: ignore[comparison-overlap]
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         name, _, rest = scope["path"].removeprefix("/").partition("/")
@@ -194,7 +193,7 @@ class Dispatcher:
         if app is None:
             await _plain(send, 404, {"error": {"code": 404, "title": "Not Found", "message": "No service has this path."}})
             return
-        await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": f"/{name}"}, receive, send)  # type: ignore[misc]
+        await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": f"/{name}"}, receive, send)
 
 
 def _constant(value: Any) -> Callable[[], Any]:
@@ -224,9 +223,9 @@ async def _plain(send: Send, status: int, body: Any) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": False})
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
-        await send({"type": f"{message['type']}.complete"})  # type: ignore[misc,arg-type]
+        await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -37,8 +37,8 @@ class ApplicationCredentialRequest(msgspec.Struct):
 
 async def _view(credential: ApplicationCredential, credentials: ApplicationCredentials) -> dict[str, Any]:
     return {
-        "id": credential.id, "name": credential.name, "description": credential.description, "project_id": credential.project_id,
-        "user_id": credential.user_id, "expires_at": iso_micro(credential.expires_at), "unrestricted": credential.unrestricted, "system": None,
+        "id": credential.id, "name": credential.name, "description": credential.description, "project_id": credential.project_id, "system": None,
+        "user_id": credential.user_id, "expires_at": iso_micro(credential.expires_at), "unrestricted": credential.unrestricted,
         "roles": [role_view(r) for r in await credentials.roles(credential)],
     }  # fmt: skip
 
@@ -65,7 +65,7 @@ async def create_application_credential(
 async def list_application_credentials(
     request: Request[Any, Any, Any], user_id: str, application_credentials: ApplicationCredentials, links: Links
 ) -> dict[str, Any]:
-    found = await application_credentials.list(user_id, request.query_params.get("name"))
+    found = await application_credentials.of_user(user_id, request.query_params.get("name"))
     shown = [await _view(c, application_credentials) for c in found]
     return links.many(f"users/{user_id}/application_credentials", shown, key="application_credentials")
 

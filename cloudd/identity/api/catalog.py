@@ -30,7 +30,7 @@ class RegionCreateRequest(msgspec.Struct):
 
 class RegionUpdate(msgspec.Struct):
     description: str | UnsetType = UNSET
-    parent_region_id: str | None | UnsetType = UNSET
+    parent_region_id: str | UnsetType | None = UNSET
 
 
 class RegionUpdateRequest(msgspec.Struct):
@@ -77,7 +77,7 @@ class EndpointUpdate(msgspec.Struct):
     service_id: str | UnsetType = UNSET
     interface: Interface | UnsetType = UNSET
     url: Url | UnsetType = UNSET
-    region_id: str | None | UnsetType = UNSET
+    region_id: str | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
 
 
@@ -91,7 +91,7 @@ def _endpoint(e: Endpoint) -> dict[str, Any]:
 
 @route("GET", "/v3/regions", rule="identity:list_region")
 async def list_regions(request: Request[Any, Any, Any], regions: Regions, links: Links) -> dict[str, Any]:
-    found = await regions.list(page_of(request, []), filters_of(request, "parent_region_id"))
+    found = await regions.find(page_of(request, []), filters_of(request, "parent_region_id"))
     return links.many("regions", [msgspec.structs.asdict(r) for r in found])
 
 
@@ -121,7 +121,7 @@ async def delete_region(region_id: str, regions: Regions) -> None:
 
 @route("GET", "/v3/services", rule="identity:list_service")
 async def list_services(request: Request[Any, Any, Any], services: CatalogServices, links: Links) -> dict[str, Any]:
-    found = await services.list(page_of(request, ["name"]), filters_of(request, "name", "type"))
+    found = await services.find(page_of(request, ["name"]), filters_of(request, "name", "type"))
     return links.many("services", [msgspec.structs.asdict(s) for s in found])
 
 
@@ -149,7 +149,7 @@ async def delete_service(service_id: str, services: CatalogServices) -> None:
 
 @route("GET", "/v3/endpoints", rule="identity:list_endpoint")
 async def list_endpoints(request: Request[Any, Any, Any], endpoints: Endpoints, links: Links) -> dict[str, Any]:
-    found = await endpoints.list(page_of(request, []), filters_of(request, "service_id", "interface", "region_id"))
+    found = await endpoints.find(page_of(request, []), filters_of(request, "service_id", "interface", "region_id"))
     return links.many("endpoints", [_endpoint(e) for e in found])
 
 

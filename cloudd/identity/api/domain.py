@@ -41,7 +41,7 @@ class DomainUpdateRequest(msgspec.Struct):
 
 @route("GET", "/v3/domains", rule="identity:list_domain")
 async def list_domains(request: Request[Any, Any, Any], domains: Domains, links: Links) -> dict[str, Any]:
-    found = await domains.list(page_of(request, ["name"]), filters_of(request, "name", "enabled"))
+    found = await domains.find(page_of(request, ["name"]), filters_of(request, "name", "enabled"))
     return links.many("domains", [domain_view(d) for d in found])
 
 

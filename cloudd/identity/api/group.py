@@ -45,7 +45,7 @@ def group_view(group: Group) -> dict[str, Any]:
 
 @route("GET", "/v3/groups", rule="identity:list_group")
 async def list_groups(request: Request[Any, Any, Any], groups: Groups, links: Links) -> dict[str, Any]:
-    found = await groups.list(page_of(request, ["name"]), filters_of(request, "name", "domain_id"))
+    found = await groups.find(page_of(request, ["name"]), filters_of(request, "name", "domain_id"))
     return links.many("groups", [group_view(g) for g in found])
 
 

@@ -58,7 +58,7 @@ def project_view(project: Project) -> dict[str, Any]:
 
 @route("GET", "/v3/projects", rule="identity:list_project")
 async def list_projects(request: Request[Any, Any, Any], projects: Projects, links: Links) -> dict[str, Any]:
-    found = await projects.list(page_of(request, ["name"]), filters_of(request, "name", "domain_id", "parent_id", "enabled"))
+    found = await projects.find(page_of(request, ["name"]), filters_of(request, "name", "domain_id", "parent_id", "enabled"))
     wanted = set(filter(None, request.query_params.get("tags", "").split(",")))
     return links.many("projects", [project_view(p) for p in found if wanted <= set(p.tags)])
 

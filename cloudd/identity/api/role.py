@@ -32,7 +32,7 @@ class RoleCreateRequest(msgspec.Struct):
 
 class RoleUpdate(msgspec.Struct):
     name: Name | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
 
 
 class RoleUpdateRequest(msgspec.Struct):
@@ -45,7 +45,7 @@ def role_view(role: Role) -> dict[str, Any]:
 
 @route("GET", "/v3/roles", rule="identity:list_role")
 async def list_roles(request: Request[Any, Any, Any], roles: Roles, links: Links) -> dict[str, Any]:
-    found = await roles.list(page_of(request, ["name"]), filters_of(request, "name", "domain_id"))
+    found = await roles.find(page_of(request, ["name"]), filters_of(request, "name", "domain_id"))
     return links.many("roles", [role_view(r) for r in found])
 
 

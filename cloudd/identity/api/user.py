@@ -40,10 +40,10 @@ class UserCreateRequest(msgspec.Struct):
 class UserUpdate(msgspec.Struct):
     name: Name | UnsetType = UNSET
     password: str | UnsetType = UNSET
-    email: str | None | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
+    email: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
-    default_project_id: str | None | UnsetType = UNSET
+    default_project_id: str | UnsetType | None = UNSET
 
 
 class UserUpdateRequest(msgspec.Struct):
@@ -71,7 +71,7 @@ def user_view(user: User) -> dict[str, Any]:
 
 @route("GET", "/v3/users", rule="identity:list_user")
 async def list_users(request: Request[Any, Any, Any], users: Users, links: Links) -> dict[str, Any]:
-    found = await users.list(page_of(request, ["name"]), filters_of(request, "name", "domain_id", "enabled"))
+    found = await users.find(page_of(request, ["name"]), filters_of(request, "name", "domain_id", "enabled"))
     return links.many("users", [user_view(u) for u in found])
 
 

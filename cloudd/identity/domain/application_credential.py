@@ -65,12 +65,12 @@ class ApplicationCredentials:
             raise RecordNotFound(noun="application_credential", key=key)
         return credential
 
-    async def list(self, user_id: str, name: str | None) -> list[ApplicationCredential]:
+    async def of_user(self, user_id: str, name: str | None) -> list[ApplicationCredential]:
         c = application_credential_table.c
         async with self.cloud.db.read() as tx:
             return await self.store.find(tx, c.user_id == user_id, *([c.name == name] if name else []), order=c.name)
 
-    async def find(self, key: str | None, name: str | None, user_id: str | None) -> ApplicationCredential | None:
+    async def look_up(self, key: str | None, name: str | None, user_id: str | None) -> ApplicationCredential | None:
         """By id, or by name and user: the two ways to log in with one."""
         async with self.cloud.db.read() as tx:
             if key is not None:

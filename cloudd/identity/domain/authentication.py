@@ -109,7 +109,7 @@ class LogIn:
 
     async def _by_application_credential(self, given: ApplicationCredentialMethod) -> tuple[User, Sealed]:
         owner = None if given.user is None else await self._user(given.user)
-        found = await self.tokens.credentials.find(given.id, given.name, None if owner is None else owner.id)
+        found = await self.tokens.credentials.look_up(given.id, given.name, None if owner is None else owner.id)
         if not await self.passwords.matches(given.secret, None if found is None else found.secret_hash) or found is None:
             raise AuthenticationFailed
         if found.expires_at is not None and found.expires_at <= now():

@@ -35,7 +35,7 @@ class Records(Generic[Record]):
             raise RecordNotFound(noun=self.noun, key=key)
         return record
 
-    async def list(self, page: Page, filters: Mapping[str, Any]) -> list[Record]:
+    async def find(self, page: Page, filters: Mapping[str, Any]) -> list[Record]:
         """One page of those whose columns equal ``filters`` (None values are left out)."""
         async with self.cloud.db.read() as tx:
             return await self.store.page(tx, page, *self._where(filters))

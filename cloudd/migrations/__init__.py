@@ -1,0 +1,1 @@
+"""The database's schema over time: Alembic's revisions of all services' tables."""

@@ -1,0 +1,11 @@
+"""Alembic's entry: runs the revisions over the connection that schema.py hands it."""
+
+from alembic import context
+
+from cloudd.kit.db import metadata
+
+connection = context.config.attributes["connection"]
+# Batch mode: SQLite cannot alter a column in place.
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, compare_type=True)
+with context.begin_transaction():
+    context.run_migrations()
