@@ -54,6 +54,10 @@ class LabError(Exception):
     """What went wrong, where, and what to do."""
 
 
+class LostPort(Exception):
+    """A NIC of a running host has lost the machine's end: only a new boot plugs it in again."""
+
+
 @dataclass
 class Place:
     """Where one host's files and kernel objects are."""
@@ -197,14 +201,14 @@ def resolver(nameservers: list[str] | None) -> str:
         lines = [line for line in lines if not line.split()[1].startswith(("127.", "::1"))]
         if any(line.startswith("nameserver") for line in lines):
             return "\n".join(lines) + "\n"
-    raise LabError("this machine's resolver listens on loopback only, where no lab host reaches it: set lab_nameservers in the inventory")
+    raise LabError("this machine's resolver listens on loopback only, where no lab host reaches it: set lab_host_nameservers in the inventory")
 
 
 # -- power --------------------------------------------------------------------------------------------------------------
 
 
 def start(place: Place, p: dict) -> None:
-    stop(place)  # what a runner that was killed has left
+    stop(place)  # a host cut off, or what a runner that was killed has left
     place.archives.mkdir(parents=True, exist_ok=True)
     for package in (place.cache / "apt" / "shared").glob("*.deb"):
         if not (place.archives / package.name).exists():
@@ -231,6 +235,20 @@ def kvm_is_usable() -> bool:
     """Without the processor's help /dev/kvm may exist and still run no ordinary guest."""
     flags = Path("/proc/cpuinfo").read_text().split()
     return Path("/dev/kvm").exists() and ("vmx" in flags or "svm" in flags)
+
+
+def plug_in(p: dict) -> bool:
+    """Put the ports of a running host back on their bridges; raise LostPort when the pair itself is gone."""
+    changed = False
+    for network in ("mgmt", "tun", "ext"):
+        bridge = f"lab{p['index']}-{network}"
+        port = Path("/sys/class/net", f"{bridge}-{number(p)}")
+        if not port.exists():
+            raise LostPort(port.name)
+        if not (port / "master").exists():
+            run("ip", "link", "set", port.name, "master", bridge)
+            changed = True
+    return changed
 
 
 def stop(place: Place) -> bool:
@@ -315,7 +333,13 @@ def ensure_started(place: Place, p: dict) -> bool:
         changed = True
     changed |= mount(place)
     changed |= set_names(place, p)
-    if not is_running(place):
+    try:
+        if is_running(place):
+            changed |= plug_in(p)
+        else:
+            start(place, p)
+            changed = True
+    except LostPort:
         start(place, p)
         changed = True
     address = p["address"]

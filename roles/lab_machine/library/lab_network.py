@@ -55,6 +55,7 @@ class LabNetwork:
         self.apply = apply
 
     def ensure_present(self, management: str, external: str) -> bool:
+        self.refuse_taken_index()
         bridges = {"mgmt": first_address(management), "tun": None, "ext": first_address(external)}
         changed = [self.ensure_bridge(f"{self.prefix}-{suffix}", address) for suffix, address in bridges.items()]
         return any([*changed, self.ensure_forwarding(), self.ensure_table(management, external), self.ensure_passage()])
@@ -62,12 +63,22 @@ class LabNetwork:
     def ensure_absent(self) -> bool:
         return any([self.drop_passage(), self.drop_table(), self.drop_links(), self.restore_forwarding()])
 
-    # -- bridges
+    # -- bridges; each bears the name of its lab as its alias
+
+    def owner(self) -> str | None:
+        """Whose bridges have this lab's index."""
+        mine = [link["ifname"] for link in links() if link["ifname"].startswith(f"{self.prefix}-") and is_lab_bridge(link["ifname"])]
+        return next((alias_of(name) for name in mine if alias_of(name)), None)
+
+    def refuse_taken_index(self) -> None:
+        owner = self.owner()
+        if owner not in (None, self.table):
+            raise NetworkError(f"bridges {self.prefix}-* belong to {owner}: give this lab another lab_index")
 
     def ensure_bridge(self, name: str, address: str | None) -> bool:
         link = next((link for link in links() if link["ifname"] == name), None)
         held = {f"{entry['local']}/{entry['prefixlen']}" for entry in link["addr_info"]} if link else set()
-        if link and "UP" in link["flags"] and (address is None or address in held):
+        if link and alias_of(name) and "UP" in link["flags"] and (address is None or address in held):
             return False
         if self.apply:
             if not link:
@@ -76,7 +87,7 @@ class LabNetwork:
                 run("ip", "link", "add", name, "address", bridge_mac(name), "type", "bridge", "forward_delay", "0", "stp_state", "0")
             if address and address not in held:
                 run("ip", "address", "add", address, "dev", name)
-            run("ip", "link", "set", name, "up")
+            run("ip", "link", "set", name, "up", "alias", self.table)
         return True
 
     def refuse_overlap(self, address: str | None) -> None:
@@ -89,6 +100,8 @@ class LabNetwork:
                     raise NetworkError(f"{link['ifname']} has {entry['local']} of the lab's network {wanted}: give this lab another lab_index")
 
     def drop_links(self) -> bool:
+        if self.owner() not in (None, self.table):
+            return False
         mine = [link["ifname"] for link in links() if link["ifname"].startswith(f"{self.prefix}-")]
         for name in mine if self.apply else []:
             # The other end of a pair goes with the first.
@@ -169,6 +182,10 @@ table inet {self.table} {{
 
 def links() -> list[dict]:
     return json.loads(run("ip", "-json", "address", "show"))
+
+
+def alias_of(name: str) -> str:
+    return Path("/sys/class/net", name, "ifalias").read_text().strip()
 
 
 def is_lab_bridge(name: str) -> bool:
