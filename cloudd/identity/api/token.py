@@ -43,7 +43,7 @@ def _subject(request: Request[Any, Any, Any], ctx: Context, tokens: Tokens) -> s
 @route("GET", "/v3/auth/tokens", rule="identity:check_token")
 async def show_token(request: Request[Any, Any, Any], ctx: Context, tokens: Tokens) -> Response[dict[str, Any]]:
     subject = _subject(request, ctx, tokens)
-    body = await tokens.view(await tokens.open(subject), "nocatalog" not in request.query_params)
+    body = await tokens.show(subject, "nocatalog" not in request.query_params)
     return Response({"token": body}, headers={"X-Subject-Token": subject, "Vary": "X-Auth-Token"})
 
 

@@ -47,6 +47,7 @@ class Records(Generic[Record]):
                 await self.store.insert(tx, record)
         except IntegrityError:
             raise NameTaken(noun=self.noun, name=getattr(record, "name", getattr(record, "id", ""))) from None
+        await self.cloud.bus.publish(IdentityChanged())
         return record
 
     async def update(self, key: str, changes: Mapping[str, Any]) -> Record:

@@ -66,6 +66,8 @@ class Tokens:
         self._fernet = MultiFernet([Fernet(key) for key in self.settings.token_keys])
         #: token → (context, when to look again)
         self._seen: dict[str, tuple[Context, float]] = {}
+        #: (token, with catalog) → (its body, when to look again)
+        self._shown: dict[tuple[str, bool], tuple[dict[str, Any], float]] = {}
         cloud.bus.subscribe(IdentityChanged, self._forget_all)
 
     async def issue(self, sealed: Sealed) -> tuple[str, Token]:
@@ -99,6 +101,18 @@ class Tokens:
         """Open and check a token against the database. Raises TokenNotFound."""
         return await self._open(self.unseal(text))
 
+    async def show(self, text: str, with_catalog: bool = True) -> dict[str, Any]:
+        """The body of a token that somebody checks; believed for a few seconds like ``authenticate``. Raises TokenNotFound."""
+        shown = self._shown.get((text, with_catalog))
+        if shown is not None and shown[1] > time.monotonic():
+            return shown[0]
+        token = await self.open(text)
+        body = await self.view(token, with_catalog)
+        if len(self._shown) > 1_000:
+            self._shown.clear()
+        self._shown[text, with_catalog] = (body, self._until(token.sealed))
+        return body
+
     async def authenticate(self, text: str, request_id: str) -> Context:
         """The context of a request with this token; believed for a few seconds before the database is asked again."""
         seen = self._seen.get(text)
@@ -111,9 +125,11 @@ class Tokens:
         ctx = _context(token, text, request_id)
         if len(self._seen) > 10_000:
             self._seen.clear()
-        until = min(self.settings.token_cache_seconds, token.sealed.expires_at - time.time())
-        self._seen[text] = (ctx, time.monotonic() + until)
+        self._seen[text] = (ctx, self._until(token.sealed))
         return ctx
+
+    def _until(self, sealed: Sealed) -> float:
+        return time.monotonic() + min(self.settings.token_cache_seconds, sealed.expires_at - time.time())
 
     async def revoke(self, text: str) -> None:
         sealed = self.unseal(text)
@@ -121,7 +137,6 @@ class Tokens:
             await tx.execute(sa.delete(revocation_table).where(revocation_table.c.expires_at < now()))
             if await self.revocations.get(tx, sealed.audit_ids[0]) is None:
                 await self.revocations.insert(tx, Revocation(id=sealed.audit_ids[0], expires_at=_moment(sealed.expires_at)))
-        self._seen.clear()
         await self.cloud.bus.publish(IdentityChanged())
 
     async def view(self, token: Token, with_catalog: bool = True) -> dict[str, Any]:
@@ -192,6 +207,7 @@ class Tokens:
 
     async def _forget_all(self, _: IdentityChanged) -> None:
         self._seen.clear()
+        self._shown.clear()
 
 
 def _context(token: Token, text: str, request_id: str) -> Context:
