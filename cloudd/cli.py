@@ -136,3 +136,7 @@ async def _status(settings: Settings, arguments: argparse.Namespace) -> int:
     from cloudd.status import report
 
     return await report(settings, as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -121,3 +121,10 @@ async def test_migrations_lead_to_the_tables_of_the_code(tmp_path: Any) -> None:
     from cloudd.migrations.schema import differences
 
     assert await differences(f"sqlite:///{tmp_path}/migrated.db") == []
+
+
+def test_the_reference_tells_every_option_error_and_rule() -> None:
+    from tests.reference import FOLDER, pages
+
+    stale = [name for name, text in pages().items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != text]
+    assert not stale, f"docs/reference is out of date: {stale}; run python -m tests.reference"
