@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -40,10 +41,10 @@ def run_linters(arguments: list[str]) -> int:
     if not chosen:
         print(f"cloudctl: no such linter; there are: {', '.join(LINTERS)}", file=sys.stderr)
         return 2
-    failed = []
+    failed, environment = [], os.environ | {"PATH": paths.search_path()}
     for name, command in chosen.items():
         started = time.monotonic()
-        if subprocess.run(command, cwd=paths.ROOT, check=False).returncode:
+        if subprocess.run(command, cwd=paths.ROOT, env=environment, check=False).returncode:
             failed.append(name)
         print(f"cloudctl: {name}: {'complains' if name in failed else 'content'} ({time.monotonic() - started:.1f} s)")
     return 1 if failed else 0

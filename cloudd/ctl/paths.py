@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -11,6 +13,11 @@ CACHE = ROOT / ".cache"
 LOGS = CACHE / "log"
 RUNNER = CACHE / "runner"
 CLOUDS_YAML = ROOT / "clouds.yaml"
+
+
+def search_path() -> str:
+    """PATH with the tools of this environment before all others, whether or not it is activated."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def absolute(arguments: list[str], directory: Path) -> list[str]:

@@ -118,6 +118,8 @@ def run(playbook: Path, arguments: list[str], display: Display) -> Outcome:
                 event_handler=watch,
                 quiet=True,
             )
+            if runner.status == "canceled":
+                raise KeyboardInterrupt
             outcome.succeeded = runner.rc == 0
             if not outcome.succeeded and not outcome.failures:
                 outcome.failures.append(watch.failure_without_task())
@@ -130,6 +132,7 @@ def run(playbook: Path, arguments: list[str], display: Display) -> Outcome:
 def environment() -> dict[str, str]:
     """What Ansible's process needs beside the present environment."""
     return {
+        "PATH": paths.search_path(),
         "ANSIBLE_CONFIG": str(paths.ROOT / "ansible.cfg"),
         # The runner would turn this off for everybody; a lab's inventory turns it off for its own hosts.
         "ANSIBLE_HOST_KEY_CHECKING": os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True"),

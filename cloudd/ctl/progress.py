@@ -19,7 +19,7 @@ class Display(Protocol):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: float, total: float) -> None:
         """A new stage begins: `done` of `total` are behind it."""
 
     def task(self, name: str) -> None:
@@ -54,7 +54,7 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._progress.stop()
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: float, total: float) -> None:
         """Move the bar to a new stage."""
         self._progress.update(self._row, stage=name, completed=done, total=max(total, 1), task="")
 
@@ -82,10 +82,10 @@ class Lines:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: float, total: float) -> None:
         """Print the stage's line."""
         self._stage = name
-        self.say(f"[{done + 1}/{max(total, done + 1)}] {name}")
+        self.say(f"[{int(done) + 1}/{max(int(total), int(done) + 1)}] {name}")
 
     def task(self, name: str) -> None:
         """Print the task's line."""

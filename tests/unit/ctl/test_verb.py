@@ -1,0 +1,60 @@
+"""The verbs are the playbooks, and say of themselves what the playbooks say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloudd.ctl import __main__ as command
+from cloudd.ctl import checks, paths, verb
+
+PLAYBOOKS = sorted(paths.PLAYBOOKS.glob("*.yml"))
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: path.stem)
+def test_every_playbook_opens_with_what_it_does(playbook: Path) -> None:
+    lines = playbook.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "---"
+    assert lines[1].startswith("# ")
+    assert len(verb.summary_of(playbook)) < 150
+
+
+def test_kollas_verbs_are_there() -> None:
+    assert {"bootstrap_servers", "prechecks", "deploy", "post_deploy", "check", "reconfigure", "stop", "destroy"} <= set(
+        verb.playbook_verbs()
+    )
+
+
+def test_lab_playbooks_are_reached_by_the_lab_verb_only() -> None:
+    assert not [name for name in verb.all_verbs() if name.startswith("lab_")]
+
+
+def test_help_has_a_line_for_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name, entry in verb.all_verbs().items():
+        assert entry.summary, name
+        assert f"  {name} " in text
+
+
+def test_own_verbs_have_a_module() -> None:
+    assert set(command.OWN_VERB_MODULES) == set(verb.OWN_VERBS)
+
+
+def test_unknown_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["depoly"]) == command.USAGE_ERROR
+    assert "did you mean deploy?" in capsys.readouterr().err
+
+
+def test_relative_paths_follow_the_caller(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    given = ["-i", "there", "--vault-password-file=there", "-e", "@there", "--check", "-e", "a=b", "/there", "absent"]
+    here = str(tmp_path / "there")
+    expected = ["-i", here, f"--vault-password-file={here}", "-e", f"@{here}", "--check", "-e", "a=b", "/there", "absent"]
+    assert paths.absolute(given, tmp_path) == expected
+
+
+def test_linters_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checks.run_linters(["nolint"]) == 2
+    assert "ruff" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""The inventories of the repository are sound, and each fault of an inventory is found."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.deployer.conftest import ROOT
+
+NETWORKS: dict[str, Any] = {
+    "management": {"cidr": "10.0.0.0/24"},
+    "tunnel": {"cidr": "10.0.1.0/24"},
+    "external": {"cidr": "10.0.2.0/24", "gateway": "10.0.2.1", "allocation_pools": [{"start": "10.0.2.10", "end": "10.0.2.20"}]},
+}
+GROUPS = {"control": ["a"], "network": ["a"], "compute": ["a", "b"], "baremetal": ["a", "b"]}
+
+
+@pytest.fixture(scope="module")
+def precheck(load: Callable[[str], ModuleType]) -> ModuleType:
+    return load("plugins/action/inventory_precheck.py")
+
+
+def codes(problems: Any) -> list[str]:
+    found = list(problems)
+    assert all(p["reason"] and p["remedy"] for p in found)
+    return [p["code"] for p in found]
+
+
+def test_sound_networks(precheck: ModuleType) -> None:
+    assert codes(precheck.network_problems(NETWORKS)) == []
+
+
+@pytest.mark.parametrize("name", ["all-in-one", "multinode"])
+def test_the_samples_are_sound(precheck: ModuleType, name: str) -> None:
+    variables = yaml.safe_load((ROOT / f"inventory/{name}/group_vars/all/cloud.yml").read_text(encoding="utf-8"))
+    assert codes(precheck.network_problems(variables["cloud_networks"])) == []
+    assert codes(precheck.address_problems(variables["api_address"], variables["cloud_name"])) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code"),
+    [
+        (("tunnel", "cidr"), "10.0.0.128/25", "inventory.networks_overlap"),
+        (("tunnel", "cidr"), "10.0.1.1/24", "inventory.cidr_invalid"),
+        (("management", "cidr"), "", "inventory.cidr_invalid"),
+        (("external", "gateway"), "10.0.3.1", "inventory.gateway_outside"),
+        (("external", "gateway"), "10.0.2.15", "inventory.pool_holds_gateway"),
+        (("external", "gateway"), "router", "inventory.external_invalid"),
+        (("external", "allocation_pools"), [], "inventory.pool_missing"),
+        (("external", "allocation_pools"), [{"start": "10.0.2.9", "end": "10.0.2.3"}], "inventory.pool_outside"),
+        (("external", "allocation_pools"), [{"start": "10.0.2.9"}], "inventory.external_invalid"),
+    ],
+)
+def test_each_fault_of_a_network(precheck: ModuleType, path: tuple[str, str], value: Any, code: str) -> None:
+    networks = copy.deepcopy(NETWORKS)
+    networks[path[0]][path[1]] = value
+    assert codes(precheck.network_problems(networks)) == [code]
+
+
+def test_groups(precheck: ModuleType) -> None:
+    required = ["control", "network", "compute"]
+    assert codes(precheck.group_problems(GROUPS, required)) == []
+    assert codes(precheck.group_problems(GROUPS | {"network": []}, required)) == ["inventory.group_empty"]
+    assert codes(precheck.group_problems(GROUPS | {"baremetal": ["a"]}, required)) == ["inventory.not_baremetal"]
+
+
+def test_a_misspelled_variable_is_told_and_an_own_one_is_not(precheck: ModuleType) -> None:
+    used = {"api_adress": "cloud.yml", "our_rack": "cloud.yml", "api_address": "cloud.yml"}
+    (problem,) = precheck.misspelled(used, {"api_address", "cloud_name"})
+    assert problem["code"] == "inventory.variable_unknown"
+    assert "api_address" in problem["remedy"]
+
+
+def test_address_and_name(precheck: ModuleType) -> None:
+    assert codes(precheck.address_problems("somewhere", "")) == ["inventory.api_address_invalid", "inventory.cloud_name_missing"]

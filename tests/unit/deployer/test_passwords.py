@@ -1,0 +1,95 @@
+"""Secrets are made once, kept as they are, never shown, and live in an encrypted file as well as in a plain one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from cryptography.fernet import Fernet
+
+from cloudd.ctl import paths, playbook
+
+NAMES = {"identity_admin_password", "identity_token_keys", "compute_metadata_secret", "database_password", "bus_password"}
+
+
+@pytest.fixture(scope="module")
+def passwords(load: Callable[[str], ModuleType]) -> ModuleType:
+    return load("plugins/action/passwords.py")
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    (tmp_path / "hosts.yml").write_text("all: {children: {baremetal: {hosts: {here: {ansible_connection: local}}}}}\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(*command: str, ok: bool = True) -> str:
+    done = subprocess.run(
+        command,
+        cwd=paths.ROOT,
+        env=os.environ | playbook.environment() | {"ANSIBLE_STRATEGY": "ansible.builtin.linear"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def make_secrets(inventory: Path, *flags: str, ok: bool = True) -> str:
+    return run("ansible-playbook", "-i", str(inventory), *flags, str(paths.PLAYBOOKS / "passwords.yml"), ok=ok)
+
+
+def test_kinds(passwords: ModuleType) -> None:
+    assert len(passwords.make("password", 32)) == 32
+    assert int(passwords.make("hex", 64), 16)
+    keys = passwords.make("fernet_keys", 2)
+    assert len({Fernet(key) for key in keys}) == 2
+    with pytest.raises(ValueError, match="kind"):
+        passwords.make("rot13", 8)
+
+
+def test_weak_ones_are_named_and_not_shown(passwords: ModuleType) -> None:
+    (problem,) = passwords.problems_of({"bus_password": "hunter2", "database_password": passwords.make("password", 32)})
+    assert problem["code"] == "passwords.weak"
+    assert "bus_password" in problem["reason"]
+    assert "hunter2" not in str(problem)
+
+
+def test_made_once_and_private(inventory: Path) -> None:
+    shown = make_secrets(inventory, "-vvv")
+    file = inventory / "passwords.yml"
+    secrets = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert set(secrets) == NAMES
+    assert file.stat().st_mode & 0o777 == 0o600
+    values = [value for name, value in secrets.items() if name != "identity_token_keys"] + secrets["identity_token_keys"]
+    assert not [value for value in values if value in shown]
+    before = file.read_bytes()
+    assert "changed=0" in make_secrets(inventory)
+    assert file.read_bytes() == before
+
+
+def test_an_encrypted_file_is_read_and_completed(inventory: Path) -> None:
+    make_secrets(inventory)
+    file, key = inventory / "passwords.yml", inventory / "vault-key"
+    before = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({name: value for name, value in before.items() if name != "bus_password"}), encoding="utf-8")
+    key.write_text("correct horse battery staple", encoding="utf-8")
+    vault = ("--vault-password-file", str(key))
+    run("ansible-vault", "encrypt", *vault, str(file))
+    assert "passwords.unreadable" in make_secrets(inventory, ok=False)
+    make_secrets(inventory, *vault)
+    assert file.read_text(encoding="utf-8").startswith("$ANSIBLE_VAULT")
+    after = yaml.safe_load(run("ansible-vault", "view", *vault, str(file)))
+    assert set(after) == NAMES
+    assert all(after[name] == before[name] for name in NAMES - {"bus_password"})
+
+
+def test_check_mode_makes_nothing(inventory: Path) -> None:
+    assert "passwords.missing" in make_secrets(inventory, "--check", ok=False)
+    assert not (inventory / "passwords.yml").exists()
