@@ -8,31 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.real import quickstart
 from tests.real.host_state import assert_as_before, things
+from tests.real.quickstart import ROOT, Quickstart, is_living
 
 # What real tests make is named so, and whatever a failed test leaves is found by it.
 PREFIX = "realtest-"
 
 
 @pytest.fixture(scope="session")
-def cloud() -> quickstart.Quickstart:
+def quickstart() -> Quickstart:
     """The quickstart's cloud, living; `./cloudctl quickstart` makes it if need be."""
-    if not quickstart.is_living():
-        done = subprocess.run([str(quickstart.ROOT / "cloudctl"), "quickstart"], cwd=quickstart.ROOT, check=False)
+    if not is_living():
+        done = subprocess.run([str(ROOT / "cloudctl"), "quickstart"], cwd=ROOT, check=False)
         assert done.returncode == 0, "./cloudctl quickstart failed: its output and .cache/log tell why"
-    return quickstart.Quickstart()
+    return Quickstart()
 
 
 @pytest.fixture(scope="module")
-def leak_check(cloud: quickstart.Quickstart) -> Iterator[None]:
+def leak_check(quickstart: Quickstart) -> Iterator[None]:
     """Compares the host and the cloud's books before and after the module's tests; cleans up by name if a test failed."""
-    sweep(cloud)
-    before = things(cloud)
+    sweep(quickstart)
+    before = things(quickstart)
     yield
-    left = sweep(cloud)
+    left = sweep(quickstart)
     assert not left, f"the tests did not delete: {left}"
-    assert_as_before(cloud, before)
+    assert_as_before(quickstart, before)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +43,9 @@ def guest_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sweep(cloud: quickstart.Quickstart) -> list[str]:
+def sweep(quickstart: Quickstart) -> list[str]:
     """Delete everything that is named as real tests name it; returns what there was."""
-    connection = cloud.connection
+    connection = quickstart.connection
     left = []
     for server in [one for one in connection.compute.servers() if one.name.startswith(PREFIX)]:
         left.append(f"server {server.name}")

@@ -42,8 +42,8 @@ class Quickstart:
     """The cloud: `openstack` runs the client, `connection` is the SDK's, `on_host` runs a command on the host."""
 
     def __init__(self) -> None:
-        settings = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"][CLOUD]
-        self.auth_url: str = settings["auth"]["auth_url"]
+        self.settings: dict[str, Any] = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"][CLOUD]
+        self.auth_url: str = self.settings["auth"]["auth_url"]
         self.host_address = str(urlsplit(self.auth_url).hostname)
         self.environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(CLOUDS_YAML), "OS_CLOUD": CLOUD, "PYTHONWARNINGS": "ignore"}
 

@@ -53,10 +53,10 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def walk(cloud: Quickstart, guest_key: Path, leak_check: None) -> Walk:
+def walk(quickstart: Quickstart, guest_key: Path, leak_check: None) -> Walk:
     """The one walk; it begins with what the host holds and ends with the leak check."""
-    walk = Walk(cloud, guest_key)
-    walk.before = things(cloud)
+    walk = Walk(quickstart, guest_key)
+    walk.before = things(quickstart)
     return walk
 
 

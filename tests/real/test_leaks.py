@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.usefixture
 
 
 @pytest.fixture
-def connection(cloud: Quickstart) -> Any:
+def connection(quickstart: Quickstart) -> Any:
     """The SDK's connection; after the test the cloud must be as it was before."""
-    before = things(cloud)
-    yield cloud.connection
-    assert_as_before(cloud, before)
+    before = things(quickstart)
+    yield quickstart.connection
+    assert_as_before(quickstart, before)
 
 
 @pytest.fixture

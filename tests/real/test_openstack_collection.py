@@ -13,18 +13,18 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.usefixture
 PLAYS = Path(__file__).parent / "plays"
 
 
-def test_makes_and_then_finds_everything_made(cloud: Quickstart) -> None:
-    first = cloud.playbook(PLAYS / "collection_present.yml")
+def test_makes_and_then_finds_everything_made(quickstart: Quickstart) -> None:
+    first = quickstart.playbook(PLAYS / "collection_present.yml")
     assert [task["name"] for task in first if not task["changed"]] == []
-    server = cloud.connection.compute.find_server("realtest-collection-server")
+    server = quickstart.connection.compute.find_server("realtest-collection-server")
     assert server.status == "ACTIVE"
     assert list(server.addresses) == ["realtest-collection-network"]
-    second = cloud.playbook(PLAYS / "collection_present.yml")
+    second = quickstart.playbook(PLAYS / "collection_present.yml")
     assert [task["name"] for task in second if task["changed"]] == []
 
 
-def test_removes_and_then_finds_nothing_left(cloud: Quickstart) -> None:
-    first = cloud.playbook(PLAYS / "collection_absent.yml")
+def test_removes_and_then_finds_nothing_left(quickstart: Quickstart) -> None:
+    first = quickstart.playbook(PLAYS / "collection_absent.yml")
     assert [task["name"] for task in first if not task["changed"]] == []
-    second = cloud.playbook(PLAYS / "collection_absent.yml")
+    second = quickstart.playbook(PLAYS / "collection_absent.yml")
     assert [task["name"] for task in second if task["changed"]] == []

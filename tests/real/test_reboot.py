@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.real import quickstart
 from tests.real.conftest import PREFIX
 from tests.real.guest import Guest
-from tests.real.quickstart import BIN, INVENTORY, ROOT, Quickstart
+from tests.real.quickstart import BIN, INVENTORY, ROOT, Quickstart, is_living
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.usefixtures("leak_check")]
 
@@ -24,9 +23,9 @@ STARTED = "stat -c %Z /proc/1"
 
 
 @pytest.fixture
-def running(cloud: Quickstart, guest_key: Path) -> Iterator[dict[str, Any]]:
+def running(quickstart: Quickstart, guest_key: Path) -> Iterator[dict[str, Any]]:
     """An instance with a floating IP and a volume that holds a text, and a second one that is stopped."""
-    connection = cloud.connection
+    connection = quickstart.connection
     compute, network, storage = connection.compute, connection.network, connection.block_storage
     key = compute.create_keypair(name=PREFIX + "reboot", public_key=Path(f"{guest_key}.pub").read_text().strip())
     group = network.create_security_group(name=PREFIX + "reboot")
@@ -70,12 +69,12 @@ def running(cloud: Quickstart, guest_key: Path) -> Iterator[dict[str, Any]]:
 
 # By its own shutdown, and by a power cut.
 @pytest.mark.parametrize("mode", ["clean", "reset"])
-def test_everything_is_back_by_itself(cloud: Quickstart, running: dict[str, Any], mode: str) -> None:
-    units_before, started_before = units(cloud), cloud.on_host(STARTED)
+def test_everything_is_back_by_itself(quickstart: Quickstart, running: dict[str, Any], mode: str) -> None:
+    units_before, started_before = units(quickstart), quickstart.on_host(STARTED)
     reboot(mode)
     wait_until_living(120)
-    assert cloud.on_host(STARTED) != started_before
-    connection = cloud.connection
+    assert quickstart.on_host(STARTED) != started_before
+    connection = quickstart.connection
     server = wait_status(connection, running["server"], "ACTIVE", 120)
     assert server.addresses == running["addresses"]
     running["guest"].wait(180)
@@ -84,12 +83,12 @@ def test_everything_is_back_by_itself(cloud: Quickstart, running: dict[str, Any]
     device = running["guest"].disk_of(running["volume"].id)
     assert running["guest"].run(f"mkdir -p /mnt/volume && mount -t vfat {device} /mnt/volume && cat /mnt/volume/text") == running["text"]
     assert connection.compute.get_server(running["stopped"].id).status == "SHUTOFF"
-    assert units(cloud) >= units_before
+    assert units(quickstart) >= units_before
 
 
-def units(cloud: Quickstart) -> set[str]:
+def units(quickstart: Quickstart) -> set[str]:
     """The cloud's services that run on the host."""
-    listed = cloud.on_host("systemctl list-units --type=service --state=running --plain --no-legend")
+    listed = quickstart.on_host("systemctl list-units --type=service --state=running --plain --no-legend")
     ours = ("cloudd", "ov", "libvirt", "virtqemud", "virtlog")
     return {line.split()[0] for line in listed.splitlines() if line.startswith(ours)}
 
@@ -102,7 +101,7 @@ def reboot(mode: str) -> None:
 
 def wait_until_living(timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
-    while not quickstart.is_living():
+    while not is_living():
         assert time.monotonic() < deadline, f"the API does not answer {timeout_seconds:g} s after the reboot"
         time.sleep(1)
 
