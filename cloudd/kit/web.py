@@ -193,7 +193,8 @@ class Dispatcher:
         if app is None:
             await _plain(send, 404, {"error": {"code": 404, "title": "Not Found", "message": "No service has this path."}})
             return
-        await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": f"/{name}"}, receive, send)
+        # No root_path: Litestar cuts the path at its first occurrence, and "/v2/images" holds "/image".
+        await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": ""}, receive, send)
 
 
 def _constant(value: Any) -> Callable[[], Any]:
