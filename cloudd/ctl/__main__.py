@@ -17,6 +17,7 @@ OWN_VERB_MODULES = {
     "quickstart": ("quickstart", "run"),
     "lab": ("lab", "run"),
     "test": ("checks", "run_tests"),
+    "bench": ("checks", "run_bench"),
     "lint": ("checks", "run_linters"),
 }
 

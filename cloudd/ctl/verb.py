@@ -14,6 +14,7 @@ OWN_VERBS = {
     "quickstart": "Make a working cloud in a lab host on this machine, boot its first instance and log in to it",
     "lab": "Make, remove or reboot the lab hosts of an inventory: lab up|down|reboot NAME",
     "test": "Run the tests: fast (no root, no services), real (a living cloud), or both without a word",
+    "bench": "Measure the cloud and print one JSON object: bench [embedded] [quickstart]",
     "lint": "Run every linter and type checker over the repository",
 }
 
