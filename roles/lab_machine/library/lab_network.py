@@ -97,7 +97,7 @@ class LabNetwork:
         for link in links():
             for entry in link["addr_info"]:
                 if entry["family"] == "inet" and ipaddress.ip_address(entry["local"]) in wanted:
-                    raise NetworkError(f"{link['ifname']} has {entry['local']} of the lab's network {wanted}: give this lab another lab_index")
+                    raise NetworkError(f"{link['ifname']} has {entry['local']} of lab network {wanted}: give this lab another lab_index")
 
     def drop_links(self) -> bool:
         if self.owner() not in (None, self.table):
@@ -218,10 +218,8 @@ def main() -> None:
     p = module.params
     network = LabNetwork(p["lab"], p["index"], apply=not module.check_mode)
     try:
-        if p["state"] == "present":
-            changed = network.ensure_present(p["management_cidr"], p["external_cidr"])
-        else:
-            changed = network.ensure_absent()
+        present = p["state"] == "present"
+        changed = network.ensure_present(p["management_cidr"], p["external_cidr"]) if present else network.ensure_absent()
     except NetworkError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=changed)
