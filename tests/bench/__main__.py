@@ -20,6 +20,7 @@ from tests.bench.real_guests import real_guests
 from tests.bench.tokens import tokens
 from tests.real import quickstart
 
+PARTS = ("embedded", "quickstart")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -104,12 +105,14 @@ def machine() -> dict[str, Any]:
 async def main() -> None:
     """Measure what is asked for and print it."""
     parser = argparse.ArgumentParser(prog="cloudctl bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["embedded", "quickstart", []], help="what to measure (default: both)")
+    parser.add_argument("parts", nargs="*", metavar="embedded|quickstart", help="what to measure (default: both)")
     parser.add_argument("--servers", type=int, default=1000, help="servers in the long list (default: %(default)s)")
     parser.add_argument("--at-once", type=int, default=100, help="servers created at once with the fake driver (default: %(default)s)")
     parser.add_argument("--guests", type=int, default=5, help="real guests booted at once (default: %(default)s)")
     arguments = parser.parse_args()
-    parts = arguments.parts or ["embedded", "quickstart"]
+    parts = arguments.parts or list(PARTS)
+    if not set(parts) <= set(PARTS):
+        parser.error(f"there are only the parts {' and '.join(PARTS)}")
     result: dict[str, Any] = {"machine": machine()}
     if "embedded" in parts:
         result["embedded"] = await measure_embedded(arguments.servers, arguments.at_once)
