@@ -30,7 +30,9 @@ class Admin:
         await self("PUT", f"/resource_providers/{made['uuid']}/inventories", {"resource_provider_generation": 0, "inventories": specs})
         return str(made["uuid"])
 
-    async def take(self, provider_id: str, status: int = 204, consumer: str | None = None, generation: int | None = None, **resources: int) -> str:
+    async def take(
+        self, provider_id: str, status: int = 204, consumer: str | None = None, generation: int | None = None, **resources: int
+    ) -> str:
         consumer = consumer or str(uuid4())
         body = {
             "allocations": {provider_id: {"resources": resources}}, "project_id": "p", "user_id": "u",
@@ -94,9 +96,7 @@ async def test_inventory_follows_the_generation(admin: Admin) -> None:
     error = await admin("PUT", path, stale, status=409)
     assert error["errors"][0]["code"] == "placement.concurrent_update"
     generation = shown["resource_provider_generation"]
-    added = await admin(
-        "POST", path, {"resource_class": "MEMORY_MB", "total": 512, "resource_provider_generation": generation}, status=201
-    )
+    added = await admin("POST", path, {"resource_class": "MEMORY_MB", "total": 512, "resource_provider_generation": generation}, status=201)
     assert added["total"] == 512
     await admin("POST", path, {"resource_class": "NONSENSE", "total": 1}, status=400)
     await admin("POST", path, {"resource_class": "DISK_GB", "total": 1, "reserved": 2}, status=400)

@@ -1,0 +1,1 @@
+"""Images: disks to start servers and volumes from, served as the image API v2."""

@@ -1,0 +1,1 @@
+"""The image tables and all their SQL."""
