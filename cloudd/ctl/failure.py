@@ -68,7 +68,15 @@ def reason_of(result: Mapping[str, Any]) -> str:
     parts += [str(result[key]).strip()[-REASON_LENGTH // 2 :] for key in ("stderr", "module_stderr") if result.get(key)]
     if not result.get("stderr") and result.get("rc") and result.get("stdout"):
         parts.append(str(result["stdout"]).strip()[-REASON_LENGTH // 2 :])
-    return ANSI_COLOUR.sub("", "\n".join(dict.fromkeys(parts)))[:REASON_LENGTH]
+    return _shortened(ANSI_COLOUR.sub("", "\n".join(dict.fromkeys(parts))))
+
+
+def _shortened(text: str) -> str:
+    """A long reason without its middle: what was done stands at the start, what went wrong at the end."""
+    if len(text) <= REASON_LENGTH:
+        return text
+    head, tail = text[: REASON_LENGTH // 4], text[-REASON_LENGTH * 3 // 4 :]
+    return f"{head.rpartition(chr(10))[0] or head}\n…\n{tail.partition(chr(10))[2] or tail}"
 
 
 def _reach(host: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import platform
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from ansible.plugins.action import ActionBase
 # Variables that no single role owns.
 SHARED_VARIABLES = frozenset({"api_address", "cloud_name", "cloud_networks", "external_interface"})
 NETWORKS = ("management", "tunnel", "external")
-LIKENESS = 0.8
+LIKENESS = 0.88
 
 Problem = dict[str, str]
 
@@ -136,8 +137,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {str(name): str(path.relative_to(inventory)) for path in files for name in self._load(path)}
 
     def _known_variables(self, roles: Path) -> set[str]:
-        """What the roles read: their defaults and the options they declare."""
+        """What is read: the roles' defaults, the options they declare, and every word of the playbooks."""
         known = set(SHARED_VARIABLES)
+        for path in (roles.parent / "playbooks").glob("*.yml"):
+            known.update(re.findall(r"\w+", path.read_text(encoding="utf-8")))
         for path in roles.glob("*/defaults/main.yml"):
             known.update(map(str, self._load(path)))
         for path in roles.glob("*/meta/argument_specs.yml"):
