@@ -68,6 +68,15 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS = {
+    "version": {"type": "str", "required": True},
+    "admin_password": {"type": "str", "required": True, "no_log": True},
+    "config": {"type": "path", "default": "/etc/cloudd/cloudd.yaml"},
+    "command": {"type": "path", "default": "/opt/cloudd/current/bin/cloudd"},
+    "remembered": {"type": "path", "default": "/var/lib/cloudd/bootstrapped.json"},
+    "unit": {"type": "str", "default": "cloudd-all.service"},
+}
+
 PRIVATE_MODE = 0o600
 
 
@@ -117,14 +126,7 @@ def last_json(text: str) -> dict:
 def main() -> None:
     """Do both steps when needed and tell the truth about what changed."""
     module = AnsibleModule(
-        argument_spec={
-            "version": {"type": "str", "required": True},
-            "admin_password": {"type": "str", "required": True, "no_log": True},
-            "config": {"type": "path", "default": "/etc/cloudd/cloudd.yaml"},
-            "command": {"type": "path", "default": "/opt/cloudd/current/bin/cloudd"},
-            "remembered": {"type": "path", "default": "/var/lib/cloudd/bootstrapped.json"},
-            "unit": {"type": "str", "default": "cloudd-all.service"},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     version, password = module.params["version"], module.params["admin_password"]

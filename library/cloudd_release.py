@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: cloudd_release
 short_description: Installs a version of cloudd from its wheelhouse and makes it the current one
 description:
-  - Each version is a virtual environment of its own; O(directory)/C(current) is a link to one of them, so the way back is the same as the way on.
+  - Each version is a virtual environment of its own; O(directory)/C(current) is a link to one of them.
+  - So the way back is the same as the way on.
   - Needs no package index. The archive is brought to the host only when the version is not installed there yet.
 options:
   version:
@@ -62,6 +63,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS = {
+    "version": {"type": "str", "required": True},
+    "archive": {"type": "path"},
+    "directory": {"type": "path", "default": "/opt/cloudd"},
+    "python": {"type": "path", "default": "/usr/bin/python3"},
+    "kept": {"type": "int", "default": 1},
+}
+
 # Written last, so that a version whose installation was cut off counts as not installed.
 COMPLETE = ".complete"
 
@@ -103,13 +112,7 @@ def install(module, home: Path, archive: Path, python: str) -> None:
 def main() -> None:
     """Install, switch, tidy up."""
     module = AnsibleModule(
-        argument_spec={
-            "version": {"type": "str", "required": True},
-            "archive": {"type": "path"},
-            "directory": {"type": "path", "default": "/opt/cloudd"},
-            "python": {"type": "path", "default": "/usr/bin/python3"},
-            "kept": {"type": "int", "default": 1},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     version, directory = module.params["version"], Path(module.params["directory"])

@@ -61,6 +61,13 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS = {
+    "units": {"type": "list", "elements": "str", "required": True},
+    "watched": {"type": "dict", "default": {}},
+    "enabled": {"type": "bool"},
+    "state": {"type": "str", "choices": ["started", "fresh", "stopped"], "default": "started"},
+}
+
 PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,FragmentPath,NeedDaemonReload"
 
 
@@ -81,17 +88,11 @@ def newest(paths: list) -> float:
     return max(times, default=0.0)
 
 
-def plan(
-    names: list, units: dict, state: str, enabled: bool | None, is_stale: Callable[[str], bool]
-) -> list[list[str]]:
+def plan(names: list, units: dict, state: str, enabled: bool | None, is_stale: Callable[[str], bool]) -> list[list[str]]:
     """The systemctl calls that bring the units to the wanted state, in order."""
     present = [name for name in names if units.get(name, {}).get("LoadState") not in (None, "not-found")]
-    switched = [
-        name
-        for name in present
-        if enabled is not None and (units[name].get("UnitFileState") in ("enabled", "static", "indirect", "alias")) != enabled
-        and units[name].get("UnitFileState") != "static"
-    ]
+    opposite = None if enabled is None else "disabled" if enabled else "enabled"
+    switched = [name for name in present if units[name].get("UnitFileState") == opposite]
     calls = [["daemon-reload"]] if any(units[name].get("NeedDaemonReload") == "yes" for name in present) else []
     if state == "stopped":
         calls += [["stop", name] for name in reversed(present) if units[name].get("ActiveState") not in ("inactive", "failed")]
@@ -111,12 +112,7 @@ def plan(
 def main() -> None:
     """Look at the units, tell what is to be done, and do it."""
     module = AnsibleModule(
-        argument_spec={
-            "units": {"type": "list", "elements": "str", "required": True},
-            "watched": {"type": "dict", "default": {}},
-            "enabled": {"type": "bool"},
-            "state": {"type": "str", "choices": ["started", "fresh", "stopped"], "default": "started"},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     names, watched = module.params["units"], module.params["watched"]

@@ -50,6 +50,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS = {"networks": {"type": "dict", "required": True}}
+
 
 def networks_of(wanted: dict, links: list) -> dict:
     """Where each network's CIDR holds an address of these links (as `ip -json address` tells them)."""
@@ -71,7 +73,9 @@ def kernel_of(root: Path, release: str) -> dict:
     """What the kernel offers, judged by the files under `root`; nothing is loaded."""
     container = (root / "run/systemd/container").exists()
     modules = root / "lib/modules" / release
-    listed = any((modules / name).exists() and "/openvswitch.ko" in (modules / name).read_text() for name in ("modules.dep", "modules.builtin"))
+    listed = any(
+        (modules / name).exists() and "/openvswitch.ko" in (modules / name).read_text() for name in ("modules.dep", "modules.builtin")
+    )
     return {
         "container": container,
         "kvm": (root / "dev/kvm").exists(),
@@ -82,7 +86,7 @@ def kernel_of(root: Path, release: str) -> dict:
 
 def main() -> None:
     """Look and tell."""
-    module = AnsibleModule(argument_spec={"networks": {"type": "dict", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     _, links, _ = module.run_command(["ip", "-json", "address"], check_rc=True)
     facts = {
         "host_networks": networks_of(module.params["networks"], json.loads(links)),

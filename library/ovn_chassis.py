@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: ovn_chassis
 short_description: Sets the bridges and the Open vSwitch settings that ovn-controller reads
 description:
-  - Brings bridges C(br-int), C(br-ex), C(br-phy), their ports and the settings in the Open_vSwitch table to what is wanted, in one transaction.
+  - Brings bridges C(br-int), C(br-ex), C(br-phy), their ports and the settings in the Open_vSwitch table to what is wanted.
+  - All of it is one transaction.
   - Writes C(/etc/default/ovn-underlay), from which the unit C(ovn-underlay) takes its settings.
   - Other bridges, ports and settings are left alone.
   - All options without a default are needed with O(state=present).
@@ -92,6 +93,22 @@ import json
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENTS = {
+    "name": {"type": "str"},
+    "datapath": {"type": "str", "choices": ["system", "netdev"]},
+    "southbound": {"type": "str"},
+    "encapsulation": {"type": "str", "choices": ["geneve", "vxlan"]},
+    "tunnel": {"type": "dict"},
+    "management_interface": {"type": "str"},
+    "external_interface": {"type": "str", "default": ""},
+    "physical_network": {"type": "str", "default": "external"},
+    "external": {"type": "bool", "default": False},
+    "gateway": {"type": "bool", "default": False},
+    "segmentation_offload": {"type": "bool", "default": False},
+    "ssl": {"type": "dict"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 
 UNDERLAY = Path("/etc/default/ovn-underlay")
 SOCKET = Path("/run/openvswitch/db.sock")
@@ -261,21 +278,7 @@ class Vsctl:
 def main() -> None:
     """Compare and act."""
     module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str"},
-            "datapath": {"type": "str", "choices": ["system", "netdev"]},
-            "southbound": {"type": "str"},
-            "encapsulation": {"type": "str", "choices": ["geneve", "vxlan"]},
-            "tunnel": {"type": "dict"},
-            "management_interface": {"type": "str"},
-            "external_interface": {"type": "str", "default": ""},
-            "physical_network": {"type": "str", "default": "external"},
-            "external": {"type": "bool", "default": False},
-            "gateway": {"type": "bool", "default": False},
-            "segmentation_offload": {"type": "bool", "default": False},
-            "ssl": {"type": "dict"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
+        argument_spec=ARGUMENTS,
         required_if=[("state", "present", ("name", "datapath", "southbound", "encapsulation", "tunnel", "management_interface"))],
         supports_check_mode=True,
     )

@@ -46,6 +46,12 @@ commands:
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS = {
+    "northbound": {"type": "str", "required": True},
+    "southbound": {"type": "str", "required": True},
+    "ssl": {"type": "dict", "required": True},
+}
+
 
 def ssl_paths(text):
     """The three paths that `get-ssl` tells, in its order: key, certificate, authority."""
@@ -65,11 +71,7 @@ def plan(tool, connection, ssl, listening, paths):
 def main() -> None:
     """Compare and act."""
     module = AnsibleModule(
-        argument_spec={
-            "northbound": {"type": "str", "required": True},
-            "southbound": {"type": "str", "required": True},
-            "ssl": {"type": "dict", "required": True},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     ssl = [module.params["ssl"][part] for part in ("key", "certificate", "ca")]

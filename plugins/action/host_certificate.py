@@ -10,7 +10,7 @@ import datetime
 import fcntl
 import ipaddress
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,31 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
 
 
+def keep(wanted: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """Make what is missing and renew what is due, by the arguments of the action; returns its result."""
+    directory = Path(wanted["directory"])
+    own = not (wanted.get("ca_certificate_path") or wanted.get("ca_key_path"))
+    authority = Authority(
+        Path(wanted.get("ca_certificate_path") or directory / "ca.pem"), Path(wanted.get("ca_key_path") or directory / "ca.key")
+    )
+    certificate, key = (directory / "hosts" / f"{wanted['name']}.{kind}" for kind in ("pem", "key"))
+    paths = {"ca": str(authority.certificate_path), "certificate": str(certificate), "key": str(key)}
+    names = general_names(list(wanted["subject_names"]))
+    if check_mode and not (authority.certificate_path.exists() and certificate.exists()):
+        return {"changed": True, "reason": "is missing", **paths}
+    with _alone(directory):
+        made = own and not check_mode and authority.make(str(wanted["authority_name"]), int(wanted["authority_days"]))
+        authority.load()
+        reason = "is missing"
+        if certificate.exists() and key.exists():
+            reason = why_renew(certificate.read_bytes(), key.read_bytes(), authority, names, int(wanted["renew_days"]))
+        if reason and not check_mode:
+            private, public = authority.issue(str(wanted["name"]), names, int(wanted["days"]))
+            _write(key, private)
+            _write(certificate, public)
+    return {"changed": bool(made or reason), "reason": reason, **paths}
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Arguments: `directory`, `name` (host), `subject_names`, `authority_name`, `authority_days`, `days`, `renew_days`, and optionally
     `ca_certificate_path` with `ca_key_path`, a supplied authority. Returns the paths `ca`, `certificate`, `key` on the deployment host.
@@ -193,30 +218,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Make what is missing, renew what is due."""
+        """Keep the certificate and tell where it is."""
         super().run(tmp, task_vars)
-        wanted = self._task.args
-        directory = Path(wanted["directory"])
-        own = not (wanted.get("ca_certificate_path") or wanted.get("ca_key_path"))
-        authority = Authority(
-            Path(wanted.get("ca_certificate_path") or directory / "ca.pem"), Path(wanted.get("ca_key_path") or directory / "ca.key")
-        )
-        certificate, key = (directory / "hosts" / f"{wanted['name']}.{kind}" for kind in ("pem", "key"))
-        paths = {"ca": str(authority.certificate_path), "certificate": str(certificate), "key": str(key)}
-        names = general_names(list(wanted["subject_names"]))
-        if self._task.check_mode and not (authority.certificate_path.exists() and certificate.exists()):
-            return {"changed": True, "reason": "is missing", **paths}
         try:
-            with _alone(directory):
-                made = own and authority.make(str(wanted["authority_name"]), int(wanted["authority_days"]))
-                authority.load()
-                reason = "is missing"
-                if certificate.exists() and key.exists():
-                    reason = why_renew(certificate.read_bytes(), key.read_bytes(), authority, names, int(wanted["renew_days"]))
-                if reason and not self._task.check_mode:
-                    private, public = authority.issue(str(wanted["name"]), names, int(wanted["days"]))
-                    _write(key, private)
-                    _write(certificate, public)
+            return keep(self._task.args, check_mode=self._task.check_mode)
         except CertificateError as error:
             return {"failed": True, "code": "certificates.unusable", "msg": str(error), "remedy": error.remedy}
-        return {"changed": bool(made or reason), "reason": reason, **paths}

@@ -1,0 +1,64 @@
+"""The settings that the role writes load in cloudd's own settings code, which refuses what it does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from cloudd import assembly
+from cloudd.kit.settings import Settings, SettingsError, sections
+from tests.unit.deployer_roles.conftest import ROOT
+
+HOST: dict[str, Any] = {
+    "inventory_hostname": "c1",
+    "api_address": "10.1.0.11",
+    "host_networks": {
+        "management": {"interface": "eth0", "address": "10.1.0.11", "prefix": 24, "mtu": 1500},
+        "tunnel": {"interface": "eth1", "address": "10.1.1.11", "prefix": 24, "mtu": 9000},
+    },
+    "identity_token_keys": ["aaaa", "bbbb"],
+    "compute_metadata_secret": "cccc",
+}
+
+
+def rendered(**changes: Any) -> dict[str, Any]:
+    loader = DataLoader()
+    defaults = loader.load_from_file(str(ROOT / "roles/cloudd/defaults/main.yml"), trusted_as_template=True)
+    tasks = loader.load_from_file(str(ROOT / "roles/cloudd/tasks/configure.yml"), trusted_as_template=True)
+    content = next(task["ansible.builtin.copy"]["content"] for task in tasks if "settings" in task["name"])
+    text = Templar(loader, defaults | HOST | changes).template(content)
+    values: dict[str, Any] = yaml.safe_load(text)
+    return values
+
+
+def test_cloudd_takes_every_setting() -> None:
+    assembly.declare_settings()
+    values = rendered()
+    settings = Settings(values)
+    for name, kind in sections().items():
+        if name in values:
+            assert settings.section(kind)
+    assert values["api"]["public_url"] == "https://10.1.0.11"
+    assert values["api"]["port"] == 443
+    assert values["identity"]["token_keys"] == ["aaaa", "bbbb"]
+
+
+@pytest.mark.parametrize(("kind", "mtu"), [("vxlan", 8950), ("geneve", 8942)])
+def test_tenant_mtu_leaves_room_for_the_tunnel(kind: str, mtu: int) -> None:
+    assert rendered(ovn_encap_type=kind)["network"]["tenant_mtu"] == mtu
+
+
+def test_settings_of_ones_own_come_over_the_others() -> None:
+    values = rendered(cloudd_settings_extra={"log": {"level": "debug"}, "volume": {"driver": "file"}})
+    assert values["log"]["level"] == "debug"
+    assert values["volume"]["directory"] == "/var/lib/cloudd/volumes"
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    assembly.declare_settings()
+    with pytest.raises(SettingsError, match="did you mean 'level'"):
+        Settings(rendered(cloudd_settings_extra={"log": {"levle": "debug"}}))
