@@ -59,7 +59,7 @@ options:
     description: The paths C(key), C(certificate), C(ca), needed when O(southbound) is of the ssl kind.
     type: dict
   state:
-    description: With V(absent), the bridges and settings are removed, if Open vSwitch runs.
+    description: With V(absent), the bridges, the settings and the devices they leave are removed.
     type: str
     choices: [present, absent]
     default: present
@@ -112,6 +112,8 @@ ARGUMENTS = {
 
 UNDERLAY = Path("/etc/default/ovn-underlay")
 SOCKET = Path("/run/openvswitch/db.sock")
+# Devices of the userspace datapath, which stay when Open vSwitch stops.
+DEVICES = ("ovs-netdev", "br-int", "br-ex", "br-phy")
 INTEGRATION, EXTERNAL, PHYSICAL = "br-int", "br-ex", "br-phy"
 # Settings this module owns; those of them that are not wanted are removed.
 EXTERNAL_IDS = (
@@ -253,6 +255,11 @@ class Vsctl:
             )
         return out
 
+    def transact(self, commands):
+        """All commands or none."""
+        if commands:
+            self(*[part for command in commands for part in ("--", *command)][1:])
+
     def bridges(self):
         """Bridge → datapath_type, fail_mode, names of its ports."""
         ports = {row["_uuid"]: row["name"] for row in rows(self("--format=json", "--columns=_uuid,name", "list", "port"))}
@@ -275,6 +282,24 @@ class Vsctl:
         return " ".join(line.split(": ", 1)[1] for line in self("get-ssl").splitlines()[:3] if ": " in line)
 
 
+def remove(module, vsctl):
+    """Take bridges and settings away, and the devices that outlive Open vSwitch; returns the module's result."""
+    commands = []
+    if SOCKET.exists():
+        bridges = vsctl.bridges()
+        commands = plan(vsctl.settings(), bridges, {}, {}, {})
+        if not module.check_mode:
+            vsctl.transact(commands)
+            if not set(bridges) - {INTEGRATION, EXTERNAL, PHYSICAL}:
+                # Nobody else uses the switch: it takes its datapath along. The unit's own stop leaves that for the next start.
+                module.run_command(["ovs-appctl", "--timeout=10", "exit", "--cleanup"])
+    left = [] if SOCKET.exists() and module.check_mode else [name for name in DEVICES if Path("/sys/class/net", name).exists()]
+    if not module.check_mode:
+        for name in left:
+            module.run_command(["ip", "link", "delete", name])
+    return {"changed": bool(commands or left), "commands": [" ".join(command) for command in commands]}
+
+
 def main() -> None:
     """Compare and act."""
     module = AnsibleModule(
@@ -282,26 +307,22 @@ def main() -> None:
         required_if=[("state", "present", ("name", "datapath", "southbound", "encapsulation", "tunnel", "management_interface"))],
         supports_check_mode=True,
     )
-    if module.params["state"] == "absent" and not SOCKET.exists():
-        module.exit_json(changed=False, commands=[])
     params, vsctl = module.params, Vsctl(module)
-    settings, bridges = vsctl.settings(), vsctl.bridges()
     if params["state"] == "absent":
-        commands, underlay = plan(settings, bridges, {}, {}, {}), None
-    else:
-        nic = tunnel_nic(params, bridges)
-        commands = plan(settings, bridges, *wanted_settings(params), wanted_bridges(params, nic))
-        underlay = underlay_text(params, nic)
-        ssl = params["ssl"] or {}
-        paths = [ssl[part] for part in ("key", "certificate", "ca")] if ssl else []
-        if paths and vsctl.ssl() != " ".join(paths):
-            commands.insert(0, ["set-ssl", *paths])
-    rewrite = underlay is not None and (not UNDERLAY.exists() or UNDERLAY.read_text() != underlay)
+        module.exit_json(**remove(module, vsctl))
+    settings, bridges = vsctl.settings(), vsctl.bridges()
+    nic = tunnel_nic(params, bridges)
+    commands = plan(settings, bridges, *wanted_settings(params), wanted_bridges(params, nic))
+    ssl = params["ssl"] or {}
+    paths = [ssl[part] for part in ("key", "certificate", "ca")] if ssl else []
+    if paths and vsctl.ssl() != " ".join(paths):
+        commands.insert(0, ["set-ssl", *paths])
+    underlay = underlay_text(params, nic)
+    rewrite = not UNDERLAY.exists() or UNDERLAY.read_text() != underlay
     if not module.check_mode:
         if rewrite:
             UNDERLAY.write_text(underlay)
-        if commands:
-            vsctl(*[part for command in commands for part in ("--", *command)][1:])
+        vsctl.transact(commands)
         if any(OFFLOAD in part for command in commands for part in command):
             # Read by ovs-vswitchd only when it starts.
             module.run_command(["systemctl", "restart", "ovs-vswitchd.service"], check_rc=True)
