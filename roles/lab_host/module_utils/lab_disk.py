@@ -112,7 +112,10 @@ def unlay(place: Place) -> bool:
     """Take down what create() laid; the host must be off."""
     existed = place.directory.exists()
     while os.path.ismount(place.root):
+        root = place.root.stat()
         run("umount", str(place.root))
+        # What systemd-nspawn locks its root with, and leaves behind.
+        Path(f"/run/systemd/nspawn/locks/inode-{root.st_dev}:{root.st_ino}").unlink(missing_ok=True)
     for path in (place.directory, place.archives):
         if path.exists():
             shutil.rmtree(path)
