@@ -38,7 +38,7 @@ class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     cidr: str
-    ip_version: Literal[4, 6]
+    ip_version: int
     gateway_ip: str | None = None
     enable_dhcp: bool = True
     dns_nameservers: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class NetworkSpec(Spec, frozen=True, kw_only=True):
 
     name: str
     mtu: int
-    network_type: Literal["geneve", "vxlan", "flat", "vlan"]
+    network_type: str
     physical_network: str | None = None
     segmentation_id: int | None = None
     dns_domain: str = ""
@@ -78,7 +78,7 @@ class DhcpOption(msgspec.Struct, frozen=True):
 
     name: str
     value: str
-    ip_version: Literal[4, 6] = 4
+    ip_version: int = 4
 
 
 class PortSpec(Spec, frozen=True, kw_only=True):
@@ -91,7 +91,7 @@ class PortSpec(Spec, frozen=True, kw_only=True):
     name: str
     network_id: str
     mac_address: str
-    role: Literal["guest", "metadata", "router_interface", "router_gateway"] = "guest"
+    role: str = "guest"
     fixed_ips: tuple[FixedIp, ...] = ()
     enabled: bool = True
     port_security: bool = True
@@ -138,8 +138,8 @@ class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
     """What one rule lets through; `protocol` is a name or a number as text, None means any."""
 
     id: str
-    direction: Literal["ingress", "egress"]
-    ethertype: Literal["IPv4", "IPv6"]
+    direction: str
+    ethertype: str
     protocol: str | None = None
     port_range_min: int | None = None
     port_range_max: int | None = None

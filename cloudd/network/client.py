@@ -1,0 +1,65 @@
+"""Network's door for the other services: plan, make, bind and look up the ports of servers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from cloudd.kit.auth import Context
+from cloudd.network.domain.attachment import Attachments, FixedAddress, NetworkRequest, PortPlan, PortView, Vif
+
+__all__ = ["FixedAddress", "NetworkClient", "NetworkRequest", "PortPlan", "PortView", "Vif"]
+
+
+class NetworkClient:
+    """All ids are uuids as text. Conditions raised are the network service's own (cloudd.network.errors)."""
+
+    def __init__(self, attachments: Attachments) -> None:
+        self._attachments = attachments
+
+    async def resolve_requests(
+        self,
+        ctx: Context,
+        requests: Sequence[NetworkRequest] | Literal["auto", "none"] | None,
+        security_groups: Sequence[str] | None = None,
+    ) -> list[PortPlan]:
+        """What a server's `networks` ask for, checked and with ids and MACs chosen; nothing is made yet.
+
+        None and "auto" mean the project's only network (where there is none, "auto" raises and None gives no port).
+        `security_groups` are names or ids, None means the default group.
+        Raises NetworkNotFound, PortNotFound, SecurityGroupNotFound (404), PortInUse, NetworkAmbiguous, NetworkRequiresSubnet,
+        ExternalNetworkForbidden, AddressInUse (409), InvalidInput (400).
+        """
+        return await self._attachments.resolve_requests(ctx, requests, security_groups)
+
+    async def create_port(self, plan: PortPlan, device_id: str, host: str, availability_zone: str = "nova") -> PortView:
+        """Make the planned port, or take over the user's own, for the server `device_id` on `host`. Idempotent."""
+        return await self._attachments.create_port(plan, device_id, host, availability_zone)
+
+    async def bind_port(self, port_id: str, device_id: str, host: str) -> PortView:
+        """The port is (now) on that host. Idempotent; also for a move to another host."""
+        return await self._attachments.bind_port(port_id, device_id, host)
+
+    async def unbind_port(self, port_id: str) -> None:
+        """The port leaves its host and server but stays (a port that the user made). Idempotent."""
+        await self._attachments.unbind_port(port_id)
+
+    async def delete_port(self, port_id: str) -> None:
+        """Remove a port that a server brought with it. Idempotent: no error when there is none."""
+        await self._attachments.delete_port(port_id)
+
+    async def ports_of(self, device_ids: Collection[str]) -> dict[str, list[PortView]]:
+        """Ports by server, each server's in the order in which they were made; every id asked for is a key."""
+        return await self._attachments.ports_of(device_ids)
+
+    async def port(self, ctx: Context, port_id: str) -> PortView:
+        """One port. Raises PortNotFound."""
+        return await self._attachments.port(ctx, port_id)
+
+    async def port_at(self, network_id: str, address: str) -> PortView | None:
+        """The port that has that fixed address in that network: who asks the metadata service."""
+        return await self._attachments.port_at(network_id, address)
+
+    async def security_groups_of(self, port_ids: Collection[str]) -> dict[str, list[str]]:
+        """Port id to the names of its security groups, for the server's view."""
+        return await self._attachments.security_groups_of(port_ids)
