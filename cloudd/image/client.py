@@ -101,3 +101,7 @@ class ImageClient:
             await self.images.delete(ctx, image_id)
         except ImageNotFound:
             return
+
+    async def discard(self, image_id: str) -> None:
+        """Remove an image that never got its content, protected or not; gone already is fine."""
+        await self.images.discard(image_id)

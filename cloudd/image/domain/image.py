@@ -148,6 +148,14 @@ class Images:
         # A crash just before this line leaves a file without an image; the reconciler removes it.
         await self.files.delete(image_id)
 
+    async def discard(self, image_id: str) -> None:
+        """Forget an image whose content could not be made."""
+        async with self.db.write() as tx:
+            await self.store.delete(tx, image_id, self.store.table.c.status != "active")
+            gone = await self.store.get(tx, image_id) is None
+        if gone:
+            await self.files.delete(image_id)
+
     async def set_active(self, ctx: Context, image_id: str, *, active: bool) -> None:
         """Deactivate or reactivate: an image that is so already stays so."""
         table = self.store.table.c

@@ -33,41 +33,12 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: int
 
 
-class VolumeDriverError(Exception):
-    """A driver's refusal or failure: a stable code, its fields, and whether trying again may help."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool = False, **fields: str | int) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retryable = retryable
-        self.fields = fields
-
-
-def volume_missing(volume_id: str) -> VolumeDriverError:
-    return VolumeDriverError("volume.driver.volume_missing", f"Volume {volume_id} has no data on this host.", volume_id=volume_id)
-
-
-def snapshot_missing(snapshot_id: str) -> VolumeDriverError:
-    return VolumeDriverError("volume.driver.snapshot_missing", f"Snapshot {snapshot_id} has no data on this host.", snapshot_id=snapshot_id)
-
-
-def size_too_small(volume_id: str, size_gib: int, needed_bytes: int) -> VolumeDriverError:
-    return VolumeDriverError(
-        "volume.driver.size_too_small",
-        f"Volume {volume_id} of {size_gib} GiB cannot hold the {needed_bytes} bytes of its source.",
-        volume_id=volume_id,
-        size_gib=size_gib,
-        needed_bytes=needed_bytes,
-    )
-
-
 class VolumeDriver(abc.ABC):
     """Makes, copies, grows and removes volumes by id.
 
     Every method may run twice, also after a crash in its midst: creating what is there already and deleting what is
     gone are successes, and a volume or snapshot is either whole or absent. None blocks the event loop.
-    Errors are VolumeDriverError.
+    Errors are the conditions `volume.driver.*`.
     """
 
     name: str
@@ -85,7 +56,7 @@ class VolumeDriver(abc.ABC):
 
     @abc.abstractmethod
     async def create_from_image(self, volume_id: str, size_gib: int, image: ImageSource) -> None:
-        """Make a volume that begins with the image's content; size_too_small when that does not fit."""
+        """Make a volume that begins with the image's content; SizeTooSmall when that does not fit."""
 
     @abc.abstractmethod
     async def create_from_volume(self, volume_id: str, size_gib: int, source_volume_id: str, *, source_in_use: bool = False) -> None: ...

@@ -4,17 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from cloudd.volume.drivers.base import (
-    GIB,
-    Capacity,
-    Connection,
-    ImageSource,
-    VolumeDriver,
-    VolumeDriverError,
-    size_too_small,
-    snapshot_missing,
-    volume_missing,
-)
+from cloudd.kit.errors import Condition
+from cloudd.volume.drivers.base import GIB, Capacity, Connection, ImageSource, VolumeDriver
+from cloudd.volume.errors import SizeTooSmall, SnapshotDataMissing, VolumeDataMissing
 
 
 class Disk(msgspec.Struct):
@@ -35,7 +27,7 @@ class FakeDriver(VolumeDriver):
         self.disks: dict[str, Disk] = {}
         self.kept: dict[str, Disk] = {}
         self.attachments: set[tuple[str, str]] = set()
-        self.fail_next: dict[str, VolumeDriverError] = {}
+        self.fail_next: dict[str, Condition] = {}
 
     def _meet_fate(self, method: str) -> None:
         if error := self.fail_next.pop(method, None):
@@ -43,17 +35,17 @@ class FakeDriver(VolumeDriver):
 
     def _disk(self, volume_id: str) -> Disk:
         if volume_id not in self.disks:
-            raise volume_missing(volume_id)
+            raise VolumeDataMissing(volume_id=volume_id)
         return self.disks[volume_id]
 
     def _snapshot(self, snapshot_id: str) -> Disk:
         if snapshot_id not in self.kept:
-            raise snapshot_missing(snapshot_id)
+            raise SnapshotDataMissing(snapshot_id=snapshot_id)
         return self.kept[snapshot_id]
 
     def _place(self, volume_id: str, size_gib: int, source: Disk) -> None:
         if source.size_bytes > size_gib * GIB:
-            raise size_too_small(volume_id, size_gib, source.size_bytes)
+            raise SizeTooSmall(volume_id=volume_id, size_gib=size_gib, needed_bytes=source.size_bytes)
         self.disks[volume_id] = source.copy(size_gib * GIB)
 
     async def recover(self) -> None:

@@ -9,24 +9,15 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from cloudd.volume.drivers.base import (
-    GIB,
-    Capacity,
-    Connection,
-    ImageSource,
-    VolumeDriver,
-    VolumeDriverError,
-    size_too_small,
-    snapshot_missing,
-    volume_missing,
-)
+from cloudd.volume.drivers.base import GIB, Capacity, Connection, ImageSource, VolumeDriver
+from cloudd.volume.errors import CopyFailed, InUseCopyUnsupported, SizeTooSmall, SnapshotDataMissing, VolumeDataMissing
 
 PARTIAL = ".partial"
 FICLONE = 0x40049409  # linux/fs.h: share all of a file's blocks, atomically against writers
 
 
-async def run(*command: str | Path, code: str) -> None:
-    """Run a command; VolumeDriverError with its last line of complaint when it fails."""
+async def run(*command: str | Path) -> None:
+    """Run a command; CopyFailed with its last line of complaint when it fails."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -39,11 +30,11 @@ async def run(*command: str | Path, code: str) -> None:
         raise
     if process.returncode:
         reason = complaint.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
-        raise VolumeDriverError(code, f"{command[0]} failed: {reason[0]}", retryable=True)
+        raise CopyFailed(command=str(command[0]), reason=reason[0])
 
 
 async def convert(*arguments: str | Path) -> None:
-    await run("qemu-img", "convert", *arguments, code="volume.driver.image_conversion_failed")
+    await run("qemu-img", "convert", *arguments)
 
 
 def sync_directory(directory: Path) -> None:
@@ -147,7 +138,7 @@ class FileDriver(VolumeDriver):
         if self.path_of(volume_id).exists():
             return
         if not source.exists():
-            raise volume_missing(source_volume_id)
+            raise VolumeDataMissing(volume_id=source_volume_id)
         self._check_fits(volume_id, size_gib, source)
         async with self._making(self.path_of(volume_id), size_gib * GIB) as partial:
             await self._copy(source, partial, in_use=source_in_use)
@@ -158,13 +149,13 @@ class FileDriver(VolumeDriver):
 
     async def revert_to_snapshot(self, volume_id: str, size_gib: int, snapshot_id: str) -> None:
         if not self.path_of(volume_id).exists():
-            raise volume_missing(volume_id)
+            raise VolumeDataMissing(volume_id=volume_id)
         await self._take_from_snapshot(volume_id, size_gib, snapshot_id, replace=True)
 
     async def _take_from_snapshot(self, volume_id: str, size_gib: int, snapshot_id: str, *, replace: bool) -> None:
         source = self.snapshot_path_of(snapshot_id)
         if not source.exists():
-            raise snapshot_missing(snapshot_id)
+            raise SnapshotDataMissing(snapshot_id=snapshot_id)
         self._check_fits(volume_id, size_gib, source)
         async with self._making(self.path_of(volume_id), size_gib * GIB, replace=replace) as partial:
             await self._copy(source, partial)
@@ -179,7 +170,7 @@ class FileDriver(VolumeDriver):
         try:
             await asyncio.to_thread(grow, self.path_of(volume_id), size_gib * GIB)
         except FileNotFoundError:
-            raise volume_missing(volume_id) from None
+            raise VolumeDataMissing(volume_id=volume_id) from None
 
     async def delete(self, volume_id: str) -> None:
         await self._remove(self.path_of(volume_id))
@@ -189,7 +180,7 @@ class FileDriver(VolumeDriver):
         if final.exists():
             return
         if not source.exists():
-            raise volume_missing(volume_id)
+            raise VolumeDataMissing(volume_id=volume_id)
         async with self._making(final, None) as partial:
             await self._copy(source, partial, in_use=in_use)
 
@@ -199,7 +190,7 @@ class FileDriver(VolumeDriver):
     async def attach(self, volume_id: str, attachment_id: str, *, read_only: bool = False) -> Connection:
         path = self.path_of(volume_id)
         if not path.exists():
-            raise volume_missing(volume_id)
+            raise VolumeDataMissing(volume_id=volume_id)
         return Connection(driver=self.name, path=str(path), format="raw", serial=volume_id, read_only=read_only)
 
     async def detach(self, volume_id: str, attachment_id: str) -> None:
@@ -208,7 +199,7 @@ class FileDriver(VolumeDriver):
     async def write_image(self, volume_id: str, path: str, disk_format: str) -> None:
         source = self.path_of(volume_id)
         if not source.exists():
-            raise volume_missing(volume_id)
+            raise VolumeDataMissing(volume_id=volume_id)
         if Path(path).exists():
             return
         async with self._making(Path(path), None) as partial:
@@ -224,7 +215,7 @@ class FileDriver(VolumeDriver):
     @staticmethod
     def _check_fits(volume_id: str, size_gib: int, source: Path) -> None:
         if (needed := source.stat().st_size) > size_gib * GIB:
-            raise size_too_small(volume_id, size_gib, needed)
+            raise SizeTooSmall(volume_id=volume_id, size_gib=size_gib, needed_bytes=needed)
 
     @staticmethod
     async def _remove(path: Path) -> None:
@@ -240,9 +231,5 @@ class FileDriver(VolumeDriver):
             return
         if in_use:
             # A plain copy of a disk under writes mixes moments: such a file looks like a snapshot and is none.
-            raise VolumeDriverError(
-                "volume.driver.in_use_copy_unsupported",
-                "The volume is attached, and the file system of the volume directory cannot clone files (XFS and Btrfs can). "
-                "Detach the volume first.",
-            )
-        await run("cp", "--sparse=auto", source, target, code="volume.driver.copy_failed")
+            raise InUseCopyUnsupported(volume_id=source.stem)
+        await run("cp", "--sparse=auto", source, target)

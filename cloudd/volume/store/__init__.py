@@ -1,0 +1,1 @@
+"""The volume tables and all their SQL."""

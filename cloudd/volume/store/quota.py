@@ -1,0 +1,37 @@
+"""A project's own limits, where they differ from the default, and the row that is held while its usage is counted."""
+
+import msgspec
+import sqlalchemy as sa
+
+from cloudd.kit.db import Id, metadata
+from cloudd.kit.store import Store
+
+quota_table = sa.Table(
+    "volume_quota",
+    metadata,
+    sa.Column("project_id", Id(), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("limit", sa.Integer, nullable=False),
+)
+
+project_table = sa.Table("volume_project", metadata, sa.Column("id", Id(), primary_key=True))
+
+
+class Quota(msgspec.Struct):
+    project_id: str
+    resource: str
+    limit: int
+
+
+class Project(msgspec.Struct):
+    id: str
+
+
+class QuotaStore(Store[Quota]):
+    def __init__(self) -> None:
+        super().__init__(quota_table, Quota)
+
+
+class ProjectStore(Store[Project]):
+    def __init__(self) -> None:
+        super().__init__(project_table, Project)
