@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openstack
+import openstack.config
+import openstack.connection
 from openstack import exceptions as sdk_errors
 
 from cloudd.ctl import paths
@@ -51,7 +52,7 @@ class FirstInstance:
 
 def ensure(cloud_name: str, tell: Callable[[str], None]) -> FirstInstance:
     """Make the instance, or find it, and log in to it. Raises Refused."""
-    cloud = openstack.connect(cloud=cloud_name, app_name="cloudctl")
+    cloud = connect(cloud_name)
     try:
         tell("make the key pair and the security group")
         ensure_keypair(cloud, public_key(KEY))
@@ -66,6 +67,12 @@ def ensure(cloud_name: str, tell: Callable[[str], None]) -> FirstInstance:
         ) from error
     tell(f"log in to {address} by ssh")
     return FirstInstance(address, log_in(address))
+
+
+def connect(cloud_name: str) -> Any:
+    """A session with the cloud of that name in the repository's own clouds.yaml, whatever the environment says."""
+    config = openstack.config.OpenStackConfig(config_files=[str(paths.CLOUDS_YAML)], load_envvars=False)
+    return openstack.connection.Connection(config=config.get_one(cloud_name), app_name="cloudctl")
 
 
 def public_key(private: Path) -> str:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 from cryptography.fernet import Fernet
 
 from cloudd.ctl import paths, playbook
@@ -28,9 +29,9 @@ def inventory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*command: str, ok: bool = True) -> str:
+def make_secrets(inventory: Path, *flags: str, ok: bool = True) -> str:
     done = subprocess.run(
-        command,
+        ["ansible-playbook", "-i", str(inventory), *flags, str(paths.PLAYBOOKS / "passwords.yml")],
         cwd=paths.ROOT,
         env=os.environ | playbook.environment() | {"ANSIBLE_STRATEGY": "ansible.builtin.linear"},
         capture_output=True,
@@ -39,10 +40,6 @@ def run(*command: str, ok: bool = True) -> str:
     )
     assert (done.returncode == 0) == ok, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def make_secrets(inventory: Path, *flags: str, ok: bool = True) -> str:
-    return run("ansible-playbook", "-i", str(inventory), *flags, str(paths.PLAYBOOKS / "passwords.yml"), ok=ok)
 
 
 def test_kinds(passwords: ModuleType) -> None:
@@ -74,18 +71,17 @@ def test_made_once_and_private(inventory: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_an_encrypted_file_is_read_and_completed(inventory: Path) -> None:
-    make_secrets(inventory)
+def test_an_encrypted_file_is_read_and_completed(inventory: Path, passwords: ModuleType) -> None:
     file, key = inventory / "passwords.yml", inventory / "vault-key"
-    before = yaml.safe_load(file.read_text(encoding="utf-8"))
-    file.write_text(yaml.safe_dump({name: value for name, value in before.items() if name != "bus_password"}), encoding="utf-8")
+    before = {name: passwords.make("password", 32) for name in NAMES - {"bus_password"}}
+    file.write_text(yaml.safe_dump(before), encoding="utf-8")
     key.write_text("correct horse battery staple", encoding="utf-8")
     vault = ("--vault-password-file", str(key))
-    run("ansible-vault", "encrypt", *vault, str(file))
+    lock = VaultLib([("default", VaultSecret(key.read_bytes()))])
+    file.write_bytes(lock.encrypt(file.read_bytes()))
     assert "passwords.unreadable" in make_secrets(inventory, ok=False)
     make_secrets(inventory, *vault)
-    assert file.read_text(encoding="utf-8").startswith("$ANSIBLE_VAULT")
-    after = yaml.safe_load(run("ansible-vault", "view", *vault, str(file)))
+    after = yaml.safe_load(lock.decrypt(file.read_bytes()))
     assert set(after) == NAMES
     assert all(after[name] == before[name] for name in NAMES - {"bus_password"})
 
