@@ -218,7 +218,7 @@ class ComputeDriver(abc.ABC):
         """Write the root disk's contents now as one qcow2 file without a backing file."""
 
     @abc.abstractmethod
-    async def resize(self, spec: ServerSpec) -> None:
+    async def resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
         """Stop, keep the old root disk aside, take on `spec`'s size and start; a second call changes nothing more."""
 
     @abc.abstractmethod
@@ -226,10 +226,15 @@ class ComputeDriver(abc.ABC):
         """Drop the root disk that resize kept; without one nothing happens."""
 
     @abc.abstractmethod
-    async def revert_resize(self, spec: ServerSpec) -> None:
+    async def revert_resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
         """Stop, put the kept root disk back, take on `spec`'s size and start."""
 
 
 def domain_name(server_id: str) -> str:
     """The hypervisor's name of a server: OS-EXT-SRV-ATTR:instance_name."""
     return f"instance-{server_id}"
+
+
+def plain_connection(connection: msgspec.Struct) -> dict[str, str]:
+    """The volume service's Connection as a disk's spec carries it."""
+    return {key: str(value) for key, value in msgspec.to_builtins(connection).items() if value is not None}

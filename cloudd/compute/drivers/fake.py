@@ -161,24 +161,28 @@ class FakeDriver(ComputeDriver):
         # A qcow2 header and nothing more: enough for every reader that looks before it believes.
         await asyncio.to_thread(Path(path).write_bytes, _EMPTY_QCOW2)
 
-    async def resize(self, spec: ServerSpec) -> None:
+    async def resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
         await self._act("resize")
         domain = self._domain(spec.server_id)
         if domain.before_resize is None:
             domain.before_resize = domain.spec
-        domain.spec = spec
-        self._boot(domain)
+        self._set_size(domain, spec, power_on=power_on)
 
     async def confirm_resize(self, server_id: str) -> None:
         await self._act("confirm_resize")
         self._domain(server_id).before_resize = None
 
-    async def revert_resize(self, spec: ServerSpec) -> None:
+    async def revert_resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
         await self._act("revert_resize")
         domain = self._domain(spec.server_id)
         domain.before_resize = None
+        self._set_size(domain, spec, power_on=power_on)
+
+    def _set_size(self, domain: FakeDomain, spec: ServerSpec, *, power_on: bool) -> None:
         domain.spec = spec
-        self._boot(domain)
+        domain.power_state = PowerState.SHUTOFF
+        if power_on:
+            self._boot(domain)
 
     async def _act(self, name: str) -> None:
         await asyncio.sleep(self.latency_seconds)

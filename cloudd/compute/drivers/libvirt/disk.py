@@ -71,8 +71,8 @@ class DiskStore:
             if size_bytes < virtual_size_bytes:
                 raise DriverError(
                     "image_too_big",
-                    f"Image {disk.image.image_id} unpacks to {virtual_size_bytes} bytes, more than the flavor's disk of {disk.size_gib} GiB; "
-                    "take a larger flavor.",
+                    f"Image {disk.image.image_id} unpacks to {virtual_size_bytes} bytes, more than the flavor gives "
+                    f"({disk.size_gib} GiB); take a larger flavor.",
                 )
             qemu_img("create", "-q", "-f", "qcow2", "-b", str(base), "-F", base_format, str(part), str(size_bytes))
 

@@ -251,10 +251,10 @@ class LibvirtDriver(ComputeDriver):
     def _snapshot_root(self, server_id: str, path: str) -> None:
         snapshot.copy_root(self._connection.domain(server_id), self._disks.files(server_id).disk("root"), Path(path))
 
-    async def resize(self, spec: ServerSpec) -> None:
-        await self._connection.run(self._resize, spec)
+    async def resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
+        await self._connection.run(self._resize, spec, power_on)
 
-    def _resize(self, spec: ServerSpec) -> None:
+    def _resize(self, spec: ServerSpec, power_on: bool) -> None:
         domain = self._connection.domain(spec.server_id)
         if self._disks.has_shelved_root(spec.server_id) and domain.isActive() and _has_size(domain, spec):
             return
@@ -263,18 +263,18 @@ class LibvirtDriver(ComputeDriver):
         for disk in spec.disks:
             if disk.name == "root":
                 self._disks.grow_root(spec.server_id, disk.size_gib)
-        self._build(spec, True)
+        self._build(spec, power_on)
 
     async def confirm_resize(self, server_id: str) -> None:
         await self._connection.run(self._disks.drop_shelved_root, server_id)
 
-    async def revert_resize(self, spec: ServerSpec) -> None:
-        await self._connection.run(self._revert_resize, spec)
+    async def revert_resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
+        await self._connection.run(self._revert_resize, spec, power_on)
 
-    def _revert_resize(self, spec: ServerSpec) -> None:
+    def _revert_resize(self, spec: ServerSpec, power_on: bool) -> None:
         _plug_out(self._connection.domain(spec.server_id))
         self._disks.unshelve_root(spec.server_id)
-        self._build(spec, True)
+        self._build(spec, power_on)
 
 
 def _power_state(domain: Any) -> PowerState:

@@ -1,0 +1,13 @@
+"""Compute's part on a host: obeys messages, reports what it has; never opens the database."""
+
+from cloudd.compute.agent.agent import ComputeAgent
+from cloudd.compute.agent.driver_choice import make_driver
+from cloudd.compute.settings import ComputeSettings
+from cloudd.kit.bus import Bus
+from cloudd.kit.settings import HostSettings, Settings
+
+
+def build(settings: Settings, bus: Bus) -> ComputeAgent:
+    """The agent that the settings describe."""
+    compute = settings.section(ComputeSettings)
+    return ComputeAgent(make_driver(compute), bus, settings.section(HostSettings), compute.heartbeat_seconds)

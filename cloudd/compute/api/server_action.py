@@ -1,0 +1,207 @@
+"""POST /v2.1/servers/{id}/action: one route, the body's one key says what is to be done."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response
+from msgspec import UNSET, UnsetType
+
+from cloudd.compute.api.server_body import HostName, address, uuid_text
+from cloudd.compute.api.server_view import ServerViews
+from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, read, since
+from cloudd.compute.domain.server import Servers
+from cloudd.compute.domain.server_action import ServerActions
+from cloudd.compute.domain.server_image_action import ServerImageActions
+from cloudd.compute.domain.server_resize import ServerResizes
+from cloudd.kit.auth import Context
+from cloudd.kit.errors import BadRequest
+from cloudd.kit.web import route
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """What the acts are done with."""
+
+    servers: Servers
+    actions: ServerActions
+    resizes: ServerResizes
+    image_actions: ServerImageActions
+    views: ServerViews
+    links: Links
+
+
+class Reboot(msgspec.Struct, forbid_unknown_fields=True):
+    type: Literal["SOFT", "HARD", "soft", "hard", "Soft", "Hard"]
+
+
+class ConsoleOutput(msgspec.Struct, forbid_unknown_fields=True):
+    length: Count | None = None
+
+
+class Lock(msgspec.Struct, forbid_unknown_fields=True):
+    locked_reason: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+
+
+class ResetState(msgspec.Struct, forbid_unknown_fields=True):
+    state: Literal["active", "error"]
+
+
+class CreateImage(msgspec.Struct, forbid_unknown_fields=True):
+    name: Name
+    metadata: Metadata = {}
+
+
+class Resize(msgspec.Struct, forbid_unknown_fields=True):
+    flavor: str | int = msgspec.field(name="flavorRef")
+    disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
+
+
+class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
+    image: str = msgspec.field(name="imageRef")
+    name: Name | UnsetType = UNSET
+    admin_password: str | None = msgspec.field(name="adminPass", default=None)
+    metadata: Metadata | UnsetType = UNSET
+    disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
+    access_ipv4: str | UnsetType = msgspec.field(name="accessIPv4", default=UNSET)
+    access_ipv6: str | UnsetType = msgspec.field(name="accessIPv6", default=UNSET)
+    preserve_ephemeral: bool = False
+    description: Annotated[str, msgspec.Meta(max_length=255)] | UnsetType | None = UNSET
+    key_name: Key | UnsetType | None = UNSET
+    user_data: str | UnsetType | None = UNSET
+    hostname: HostName | UnsetType = UNSET
+    trusted_image_certificates: UnsetType | None = UNSET
+    personality: list[Any] | UnsetType = UNSET
+
+
+Act = Callable[[Context, Desk, str, Any], Awaitable[Response[Any]]]
+_ACCEPTED = 202
+
+
+def _done(status: int = _ACCEPTED) -> Response[Any]:
+    return Response(None, status_code=status)
+
+
+def _power(act: str) -> Act:
+    async def run(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+        if body not in (None, {}, ""):
+            raise BadRequest(reason=f"{act} takes no value; give null.")
+        await desk.actions.power(ctx, server_id, act)
+        return _done()
+
+    return run
+
+
+async def _reboot(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    is_hard = read(Reboot, body).type.upper() == "HARD"
+    await desk.actions.power(ctx, server_id, "hard_reboot" if is_hard else "reboot")
+    return _done()
+
+
+async def _console_output(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    length = read(ConsoleOutput, body or {}).length
+    count = None if length is None or int(length) < 0 else int(length)
+    return Response({"output": await desk.actions.console_output(ctx, server_id, count)}, status_code=200)
+
+
+async def _lock(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    reason = read(Lock, body or {}).locked_reason
+    if reason is not UNSET:
+        since(ctx, 73)
+    await desk.servers.lock(ctx, server_id, None if reason is UNSET else reason)
+    return _done()
+
+
+async def _unlock(ctx: Context, desk: Desk, server_id: str, _body: Any) -> Response[Any]:
+    await desk.servers.unlock(ctx, server_id)
+    return _done()
+
+
+async def _reset_state(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    admin(ctx, "compute:servers:reset_state")
+    await desk.servers.reset_state(ctx, server_id, active=read(ResetState, body).state == "active")
+    return _done()
+
+
+async def _force_delete(ctx: Context, desk: Desk, server_id: str, _body: Any) -> Response[Any]:
+    await desk.actions.delete(ctx, server_id)
+    return _done()
+
+
+async def _create_image(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    wanted = read(CreateImage, body)
+    image_id = await desk.image_actions.create_image(ctx, server_id, wanted.name.strip(), wanted.metadata)
+    content = {"image_id": image_id} if ctx.version >= (2, 45) else None
+    return Response(content, status_code=_ACCEPTED, headers={"Location": f"{desk.links.image}/v2/images/{image_id}"})
+
+
+async def _rebuild(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    wanted = read(Rebuild, body)
+    field_since(ctx, 19, wanted, "description")
+    field_since(ctx, 54, wanted, "key_name")
+    field_since(ctx, 57, wanted, "user_data")
+    field_since(ctx, 63, wanted, "trusted_image_certificates")
+    field_since(ctx, 90, wanted, "hostname")
+    image_id = uuid_text(wanted.image.rsplit("/", 1)[-1], "Invalid imageRef provided.")
+    values: dict[str, Any] = {
+        name: value
+        for name in ("name", "metadata", "disk_config", "description", "user_data", "hostname")
+        if (value := getattr(wanted, name)) is not UNSET
+    }
+    for name, version in (("access_ipv4", 4), ("access_ipv6", 6)):
+        if (text := getattr(wanted, name)) is not UNSET:
+            values[name] = address(text, version)
+    key_name = None if wanted.key_name is UNSET else (wanted.key_name,)
+    server, password = await desk.image_actions.rebuild(ctx, server_id, image_id, values, key_name=key_name, password=wanted.admin_password)
+    more: dict[str, Any] = {"adminPass": password}
+    if ctx.version >= (2, 54):
+        more["key_name"] = server.key_name
+    if ctx.version >= (2, 57):
+        more["user_data"] = server.user_data
+    return Response({"server": await desk.views.after_change(ctx, server, **more)}, status_code=_ACCEPTED)
+
+
+async def _resize(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+    await desk.resizes.resize(ctx, server_id, str(read(Resize, body).flavor).rsplit("/", 1)[-1])
+    return _done()
+
+
+async def _confirm_resize(ctx: Context, desk: Desk, server_id: str, _body: Any) -> Response[Any]:
+    await desk.resizes.confirm(ctx, server_id)
+    return _done(204)
+
+
+async def _revert_resize(ctx: Context, desk: Desk, server_id: str, _body: Any) -> Response[Any]:
+    await desk.resizes.revert(ctx, server_id)
+    return _done()
+
+
+ACTS: dict[str, Act] = {
+    "os-start": _power("start"),
+    "os-stop": _power("stop"),
+    "pause": _power("pause"),
+    "unpause": _power("unpause"),
+    "suspend": _power("suspend"),
+    "resume": _power("resume"),
+    "reboot": _reboot,
+    "os-getConsoleOutput": _console_output,
+    "lock": _lock,
+    "unlock": _unlock,
+    "os-resetState": _reset_state,
+    "forceDelete": _force_delete,
+    "createImage": _create_image,
+    "rebuild": _rebuild,
+    "resize": _resize,
+    "confirmResize": _confirm_resize,
+    "revertResize": _revert_resize,
+}
+
+
+@route("POST", "/v2.1/servers/{server_id:str}/action", rule="compute:servers:action", status=202)
+async def act_on_server(ctx: Context, desk: Desk, server_id: str, data: dict[str, Any]) -> Response[Any]:
+    if len(data) != 1:
+        raise BadRequest(reason="There is no such action: the body has exactly one key, which names it.")
+    ((name, body),) = data.items()
+    act = ACTS.get(name)
+    if act is None:
+        raise BadRequest(reason=f"There is no such action: {name}")
+    return await act(ctx, desk, server_id, body)

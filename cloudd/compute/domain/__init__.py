@@ -1,0 +1,1 @@
+"""Compute's rules and use cases, over plain records."""

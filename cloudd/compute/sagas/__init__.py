@@ -1,0 +1,1 @@
+"""Compute's long work, one file each."""

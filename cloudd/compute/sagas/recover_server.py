@@ -1,0 +1,38 @@
+"""Brings a server back that should run but does not, after its host was rebooted or its domain was lost."""
+
+from cloudd.compute.domain import server_state
+from cloudd.compute.messages import BuildServer
+from cloudd.compute.sagas.params import ServerParams
+from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
+from cloudd.kit.errors import Condition
+from cloudd.kit.saga import Run
+
+
+class RecoverServer(ServerSaga):
+    kind = "compute.recover_server"
+    params = ServerParams
+    event = "compute_recover_instance"
+    steps = ("connect", "build", "finish")
+    harmless = frozenset(steps)
+
+    async def connect(self, run: Run) -> None:
+        """Ports and volumes as the host needs them, told anew: a rebooted host has forgotten them."""
+        server = await self.server(run)
+        devices, interfaces = await self.parts(server.id)
+        for interface in interfaces:
+            await self.network.bind(interface, server, server.host or "")
+        for device in devices:
+            if device.volume_id:
+                connection = await self.volumes.attach(device, server.id, server.host or "")
+                async with self.db.write() as tx:
+                    await self.devices.update(tx, device.id, connection=connection)
+
+    async def build(self, run: Run) -> None:
+        server = await self.server(run)
+        await self.ask(server.host, BuildServer(spec=await self.spec(server)), timeout_seconds=self.settings.build_timeout_seconds)
+
+    async def finish(self, run: Run) -> None:
+        await self.end(run, vm_state=server_state.ACTIVE, power_state=server_state.RUNNING, fault=None)
+
+    async def failed(self, run: Run, error: Condition) -> None:
+        await self.end_failed(run, error, vm_state=server_state.ERROR, fault=fault_of(error))

@@ -1,0 +1,1 @@
+"""Compute's tables and all its SQL."""
