@@ -9,6 +9,7 @@ RULES: dict[str, str] = {
     "network:remove_router_interface": "rule:member",
     "network:get_extension": "rule:any",
     "network:get_agent": "rule:admin",
+    "network:list_agents": "rule:reader",
     "network:get_availability_zone": "rule:reader",
     "network:own_quota_project": "rule:reader",
     "network:list_quotas": "rule:admin",

@@ -41,7 +41,6 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     quota_security_group: int = 10
     quota_security_group_rule: int = 100
     quota_subnetpool: int = -1
-    quota_rbac_policy: int = 10
     #: how often everything is compared with the engine
     reconcile_seconds: float = 60
     #: the host's integration bridge, where the metadata listener plugs in

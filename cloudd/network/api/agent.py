@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudd.kit.auth import Context
 from cloudd.kit.web import route
 from cloudd.network.api.query import AnyRequest, fields_of
 from cloudd.network.domain.agent import AgentView, NetworkAgents
@@ -28,10 +29,10 @@ def view(agent: AgentView) -> dict[str, Any]:
     }
 
 
-@route("GET", "/v2.0/agents", rule="network:get_agent")
-async def list_agents(request: AnyRequest, agents: NetworkAgents) -> dict[str, Any]:
+@route("GET", "/v2.0/agents", rule="network:list_agents")
+async def list_agents(ctx: Context, request: AnyRequest, agents: NetworkAgents) -> dict[str, Any]:
     filters = {name: value for name, value in request.query_params.items() if name in ("host", "agent_type", "binary", "id")}
-    shown = [view(agent) for agent in await agents.all()]
+    shown = [view(agent) for agent in await agents.all(ctx)]
     return {"agents": [fields_of(request, item) for item in shown if all(item[name] == value for name, value in filters.items())]}
 
 

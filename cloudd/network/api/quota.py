@@ -24,7 +24,6 @@ class QuotaUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     security_group: Limit | UnsetType = UNSET
     security_group_rule: Limit | UnsetType = UNSET
     subnetpool: Limit | UnsetType = UNSET
-    rbac_policy: Limit | UnsetType = UNSET
     #: what the quotas command sends along; quotas here are always enforced
     force: bool | UnsetType = UNSET
     check_limit: bool | UnsetType = UNSET

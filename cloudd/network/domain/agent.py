@@ -6,6 +6,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import msgspec
 
+from cloudd.kit.auth import Context
 from cloudd.kit.service import Cloud
 from cloudd.kit.settings import HostSettings
 from cloudd.network.drivers.base import DriverError, NetworkDriver
@@ -27,8 +28,11 @@ class NetworkAgents:
         self._driver = driver
         self._zone = cloud.settings.section(HostSettings).availability_zone
 
-    async def all(self) -> list[AgentView]:
-        """Raises EngineUnavailable."""
+    async def all(self, ctx: Context) -> list[AgentView]:
+        """None exist for who is no admin. Raises EngineUnavailable."""
+        return await self._hosts() if ctx.is_admin else []
+
+    async def _hosts(self) -> list[AgentView]:
         try:
             hosts = await self._driver.chassis()
         except DriverError as error:
@@ -47,7 +51,7 @@ class NetworkAgents:
         ]
 
     async def get(self, agent_id: str) -> AgentView:
-        for agent in await self.all():
+        for agent in await self._hosts():
             if agent.id == agent_id:
                 return agent
         raise HostNotFound(agent_id=agent_id)

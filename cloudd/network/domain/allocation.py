@@ -74,6 +74,9 @@ class Allocation:
                 if text is None:
                     raise AddressesExhausted(network_id=port.network_id)
                 chosen.append((subnet, text))
+        if wanted and not port.device_owner.startswith("network:"):
+            asked = {subnet.id for subnet, _ in chosen}
+            chosen += [(subnet, _own_address(subnet, port)) for subnet in subnets if subnet.is_auto_address and subnet.id not in asked]
         return chosen
 
     def _subnet_of(self, item: FixedIpSpec, subnets: list[Subnet], port: Port) -> Subnet:

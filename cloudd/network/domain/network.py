@@ -23,7 +23,9 @@ from cloudd.network.errors import (
     SegmentInUse,
     SharedNetworkInUse,
 )
+from cloudd.network.store.address import address_table
 from cloudd.network.store.filters import Where, boolean
+from cloudd.network.store.floating_ip import floating_ip_table
 from cloudd.network.store.network import Network, network_table
 from cloudd.network.store.port import port_table
 from cloudd.network.store.router import router_table
@@ -115,12 +117,9 @@ class Networks(Records[Network, NetworkDetail]):
                 await self._only_default(tx, network)
                 await self.store.insert(tx, network)
                 await self.ground.changes.mark(tx, "network", network.id)
-            return await self.describe(tx, [await self._reload(tx, network) for network, _ in made])
+            return await self.describe(tx, [await self.reload(tx, network) for network, _ in made])
 
         return await self.ground.write(work)
-
-    async def _reload(self, tx: Transaction, network: Network) -> Network:
-        return await self.store.get(tx, network.id) or network
 
     def _build(self, ctx: Context, spec: NetworkCreate) -> tuple[Network, int | None]:
         """The network without its segment, and the segmentation id asked for."""
@@ -243,11 +242,21 @@ class Networks(Records[Network, NetworkDetail]):
         if values.get("is_default") is True:
             await self._only_default(tx, msgspec.structs.replace(network, is_default=True))
 
+    async def _drop_idle_floating_ips(self, tx: Transaction, network_id: str) -> None:
+        """Floating IPs that point nowhere do not keep an external network alive."""
+        column = floating_ip_table.c
+        for floating in await self.stores.floating_ips.find(tx, column.floating_network_id == network_id, column.port_id.is_(None)):
+            await self.stores.addresses.delete_where(tx, address_table.c.port_id == floating.holder_port_id)
+            await self.stores.ports.delete(tx, floating.holder_port_id)
+            await self.stores.tags.replace(tx, floating.id, [])
+            await self.stores.floating_ips.delete(tx, floating.id)
+
     async def delete(self, ctx: Context, network_id: str) -> None:
         """Takes the subnets and the service's own ports along. Raises NetworkInUse while others' ports are there."""
 
         async def work(tx: Transaction) -> None:
             await self.own(tx, ctx, network_id)
+            await self._drop_idle_floating_ips(tx, network_id)
             ports = await self.stores.ports.find(tx, port_table.c.network_id == network_id)
             if any(port.device_owner not in AUTO_DELETED for port in ports):
                 raise NetworkInUse(network_id=network_id)

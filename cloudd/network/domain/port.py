@@ -98,7 +98,7 @@ class Ports(Records[Port, PortDetail]):
 
         async def work(tx: Transaction) -> list[PortDetail]:
             made = [await self._create_one(tx, ctx, spec, owner) for spec, owner in zip(specs, owners, strict=True)]
-            return await self.describe(tx, made)
+            return await self.describe(tx, [await self.reload(tx, port) for port in made])
 
         return await self.ground.write(work)
 

@@ -20,7 +20,7 @@ from cloudd.network.store.stores import Stores
 from cloudd.network.store.subnet import subnet_table
 from cloudd.network.store.subnet_pool import subnet_pool_table
 
-TABLES: dict[str, sa.Table | None] = {
+TABLES: dict[str, sa.Table] = {
     "network": network_table,
     "subnet": subnet_table,
     "port": port_table,
@@ -29,7 +29,6 @@ TABLES: dict[str, sa.Table | None] = {
     "security_group": security_group_table,
     "security_group_rule": security_group_rule_table,
     "subnetpool": subnet_pool_table,
-    "rbac_policy": None,
 }
 
 
@@ -94,6 +93,4 @@ class Quotas:
 
     async def _used(self, tx: Transaction, project_id: str, resource: str) -> int:
         table = TABLES[resource]
-        if table is None:
-            return 0
         return int(await tx.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.project_id == project_id)) or 0)

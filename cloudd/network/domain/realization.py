@@ -102,6 +102,7 @@ class Realization:
             role=role,
             fixed_ips=tuple(FixedIp(item.subnet_id, item.ip_address) for item in addresses),
             device_id=port.device_id,
+            host=port.binding_host,
             enabled=port.admin_state_up and (network is None or network.admin_state_up),
             port_security=port.port_security_enabled and not trusted,
             address_pairs=tuple(AddressPair(item["ip_address"], item.get("mac_address")) for item in port.allowed_address_pairs),

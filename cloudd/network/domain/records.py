@@ -122,6 +122,10 @@ class Records(Generic[Record, Detail]):
             raise self.not_found(**{self.key: record_id})
         return record
 
+    async def reload(self, tx: Transaction, record: Any) -> Record:
+        """The record as it stands now, with the revision that a mark has raised."""
+        return await self.store.get(tx, record.id) or record
+
     async def own(self, tx: Transaction, ctx: Context, record_id: str) -> Any:
         """The row, to be changed: one that is only seen (a shared network) may not be."""
         record: Any = await self.load(tx, ctx, record_id, lock=True)

@@ -107,7 +107,7 @@ class SecurityGroups(Records[SecurityGroup, SecurityGroupDetail]):
         async def work(tx: Transaction) -> SecurityGroupDetail:
             await self.ground.quotas.reserve(tx, owner, "security_group")
             await self._insert(tx, group)
-            return await self.detail(tx, group)
+            return await self.detail(tx, await self.reload(tx, group))
 
         return await self.ground.write(work)
 

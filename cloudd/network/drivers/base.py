@@ -100,6 +100,7 @@ class PortSpec(Spec, frozen=True, kw_only=True):
     dhcp_options: tuple[DhcpOption, ...] = ()
     hostname: str | None = None
     device_id: str = ""
+    host: str = ""
 
 
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,10 @@ from cloudd.network.drivers.base import (
 
 
 class FakeDriver(NetworkDriver):
-    """Holds the specs it was given. `plug` and `unplug` play the host; `broken` makes every call fail."""
+    """Holds the specs it was given.
+
+    `plug` and `unplug` play the host (`plug_at_once` does it for every bound port); `broken` makes every call fail.
+    """
 
     def __init__(
         self, hosts: tuple[str, ...] = ("fake-host",), physical_networks: tuple[str, ...] = ("external",), plug_at_once: bool = False
@@ -51,7 +54,8 @@ class FakeDriver(NetworkDriver):
             if group_id not in self.objects["security_group"]:
                 raise DependencyMissing(f"security group {group_id} of port {spec.id} is not in the engine yet")
         changed = self._put("port", spec)
-        self._set_up(spec.id, spec.role.startswith("router") or self._plug_at_once or self.up.get(spec.id, False))
+        plugged = self._plug_at_once and bool(spec.host)
+        self._set_up(spec.id, spec.role.startswith("router") or plugged or self.up.get(spec.id, False))
         return changed
 
     async def sync_router(self, spec: RouterSpec) -> bool:

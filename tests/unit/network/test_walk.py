@@ -28,7 +28,7 @@ async def test_from_network_to_floating_ip_and_back(cloud: Any) -> None:
     spec = engine.objects["router"][router["id"]]
     assert {nat.kind for nat in spec.nats} == {"snat", "dnat_and_snat"}
     assert [route.nexthop for route in spec.routes] == ["192.0.2.1"]
-    assert (await show(cloud, "ports", port["id"]))["status"] == "ACTIVE"
+    assert (await show(cloud, "ports", port["id"]))["status"] == "DOWN"
 
     await interface(cloud, router["id"], "remove", status=409, subnet_id=subnet["id"])
     await drop(cloud, "routers", router["id"], status=409)
