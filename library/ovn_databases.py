@@ -63,7 +63,8 @@ def plan(tool, connection, ssl, listening, paths):
     commands = []
     if paths != ssl:
         commands.append([tool, "set-ssl", *ssl])
-    if listening.split() != [connection]:
+    # The southbound database tells the role of each connection before its target.
+    if [line.split()[-1] for line in listening.splitlines() if line.strip()] != [connection]:
         commands.append([tool, "set-connection", connection])
     return commands
 

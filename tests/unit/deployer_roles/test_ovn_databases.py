@@ -24,6 +24,7 @@ def test_an_open_one_is_left_alone(ovn_databases: ModuleType) -> None:
     told = ovn_databases.ssl_paths("Private key: /k\nCertificate: /c\nCA Certificate: /a\nBootstrap: false\n")
     assert told == SSL
     assert ovn_databases.plan("ovn-nbctl", "pssl:6641", SSL, "pssl:6641\n", told) == []
+    assert ovn_databases.plan("ovn-sbctl", "pssl:6642", SSL, 'read-write role="" pssl:6642\n', told) == []
 
 
 def test_an_unencrypted_door_is_shut(ovn_databases: ModuleType) -> None:
