@@ -72,13 +72,16 @@ class Process:
             if service.start is not None:
                 await service.start()
 
-    async def start_worker(self, *, alone: bool) -> None:
-        """Answer topics, run sagas and reconcilers. ``alone``: no other process works on this database."""
-        if alone:
-            await self.reconcilers.forget_leases()
+    def serve_topics(self) -> None:
+        """Answer what agents ask of the control plane."""
         for service in self.services:
             for topic, handlers in service.topics.items():
                 self.cloud.bus.serve(topic, handlers)
+
+    async def start_worker(self, *, alone: bool) -> None:
+        """Run sagas and reconcilers. ``alone``: no other process works on this database."""
+        if alone:
+            await self.reconcilers.forget_leases()
         await self.cloud.sagas.run_worker(alone=alone)
         self.reconcilers.start([reconciler for service in self.services for reconciler in service.reconcilers])
 

@@ -65,7 +65,8 @@ async def _all(settings: Settings, _: argparse.Namespace) -> int:
 
     process = assembly.Process(settings)
     await process.start()
-    # Agents first: sagas that were cut off go on at once and need them.
+    # The agents ask the control plane as they start; sagas that were cut off go on at once and need the agents.
+    process.serve_topics()
     await process.start_agents()
     await process.start_worker(alone=True)
     await serve(process)
@@ -86,6 +87,7 @@ async def _worker(settings: Settings, _: argparse.Namespace) -> int:
 
     process = assembly.Process(settings)
     await process.start()
+    process.serve_topics()
     await process.start_worker(alone=False)
     await until_stopped()
     await process.stop()

@@ -62,8 +62,9 @@ async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.S
     await process.cloud.db.create_tables()
     await bootstrap(process.cloud, "admin-password")
     await process.start()
-    await process.start_worker(alone=True)
+    process.serve_topics()
     await process.start_agents(tuple(name for name in assembly.AGENTS if name in services))
+    await process.start_worker(alone=True)
     embedded = EmbeddedCloud(process)
     await add_people(embedded)
     return embedded
