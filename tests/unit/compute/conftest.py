@@ -29,7 +29,9 @@ class Compute:
         assert isinstance(agent.driver, FakeDriver)
         return agent.driver
 
-    async def call(self, method: str, path: str, body: Any = None, *, status: int | None = None, version: str = "2.96", as_: str = "demo") -> Any:
+    async def call(
+        self, method: str, path: str, body: Any = None, *, status: int | None = None, version: str = "2.96", as_: str = "demo"
+    ) -> Any:
         """The decoded answer; `status` is what must come (None: any success)."""
         options = {"json": body} if body is not None else {}
         answer = await self.cloud.request(
