@@ -5,7 +5,7 @@ import msgspec
 from cloudd.kit import settings
 
 
-class QuotaDefaults(msgspec.Struct, forbid_unknown_fields=True):
+class QuotaDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a project may have unless its own quota says otherwise; -1 is without limit."""
 
     volumes: int = 10

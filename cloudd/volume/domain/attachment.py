@@ -101,6 +101,17 @@ class Attachments:
             await self.volumes.store.update(tx, volume_id, status="in-use", reserved_by=None, updated_at=now())
         return connection
 
+    async def connection(self, ctx: Context, volume_id: str) -> Connection:
+        """How the volume's host reaches it, for callers who keep their own attachment."""
+        async with self.db.read() as tx:
+            volume = await self.volumes.get(tx, ctx, volume_id)
+        if volume.host is None:
+            raise NoData(volume_id=volume_id)
+        connection: Connection = await self.cloud.bus.call(
+            agent_topic(volume.host), AttachVolume(volume_id=volume_id, attachment_id=volume_id)
+        )
+        return connection
+
     async def detach(self, volume_id: str, attachment_id: str) -> None:
         """Give the volume back; not attached, or gone, is fine."""
         async with self.db.read() as tx:
@@ -117,6 +128,12 @@ class Attachments:
             await self.store.delete(tx, attachment_id)
             if volume.status in ("in-use", "attaching", "detaching", "reserved"):
                 await self._settle(tx, volume)
+
+    async def connect(self, ctx: Context, attachment_id: str, connector: dict[str, Any]) -> None:
+        """Give a reserved attachment its host: the connector says which, and where the device appears there."""
+        present = await self.show(ctx, attachment_id)
+        host, device = str(connector.get("host", "")), connector.get("mountpoint")
+        await self.attach(present.volume_id, present.server_id, host, str(device) if device else None, attachment_id)
 
     async def begin_detaching(self, ctx: Context, volume_id: str, *, roll_back: bool = False) -> None:
         async with self.db.write() as tx:

@@ -18,7 +18,7 @@ from cloudd.volume.domain.quota import Quotas
 from cloudd.volume.domain.source import Source, Sources, settled_size
 from cloudd.volume.domain.volume_type import VolumeTypes, allows_multiattach
 from cloudd.volume.domain.work import CreateVolumeParams, DeleteVolumeParams, ExtendVolumeParams
-from cloudd.volume.errors import InvalidInput, InvalidVolume, VolumeNotFound
+from cloudd.volume.errors import InvalidInput, InvalidVolume, MetadataNotFound, VolumeNotFound
 from cloudd.volume.settings import VolumeSettings
 from cloudd.volume.store.attachment import AttachmentStore
 from cloudd.volume.store.snapshot import SnapshotStore
@@ -48,6 +48,14 @@ class VolumeSpec(msgspec.Struct, kw_only=True):
     multiattach: bool = False
 
 
+class Summary(msgspec.Struct, kw_only=True):
+    """Volumes in sum, and which values each metadata key has among them."""
+
+    count: int
+    size_gib: int
+    metadata: dict[str, list[str]]
+
+
 class Volumes:
     def __init__(self, cloud: Cloud, types: VolumeTypes, quotas: Quotas, hosts: Hosts) -> None:
         self.cloud = cloud
@@ -74,10 +82,10 @@ class Volumes:
             await self.quotas.check_size(tx, ctx.project, size)
             await self.quotas.check(tx, ctx.project, volumes=1, gigabytes=size)
             volume = Volume(
-                id=volume_id or str(uuid4()), project_id=ctx.project, user_id=ctx.user_id or "", name=spec.name, description=spec.description,
-                size=size, availability_zone=zone, type_id=kind.id, snapshot_id=spec.snapshot_id, source_volume_id=spec.source_volume_id,
-                image_id=spec.image_id, bootable=source.bootable, multiattach=spec.multiattach or allows_multiattach(kind),
-                metadata=spec.metadata, image_metadata=source.image_metadata, created_at=now(),
+                id=volume_id or str(uuid4()), project_id=ctx.project, user_id=ctx.user_id or "", name=spec.name,
+                description=spec.description, size=size, availability_zone=zone, type_id=kind.id, snapshot_id=spec.snapshot_id,
+                source_volume_id=spec.source_volume_id, image_id=spec.image_id, bootable=source.bootable,
+                multiattach=spec.multiattach or allows_multiattach(kind), metadata=spec.metadata, image_metadata=source.image_metadata, created_at=now(),
             )  # fmt: skip
             await self.store.insert(tx, volume)
             params = CreateVolumeParams(volume.id, volume.project_id, volume.user_id)
@@ -158,9 +166,7 @@ class Volumes:
         async with self.db.write() as tx:
             volume = await self.get(tx, ctx, volume_id, lock=True)
             if size_gib <= volume.size:
-                raise InvalidInput(
-                    reason=f"New size for extend must be greater than current size. (current: {volume.size}, extended: {size_gib})."
-                )
+                raise InvalidInput(reason=f"New size for extend must be greater than current size {volume.size}, not {size_gib}.")
             allowed = ("available", "in-use") if ctx.version >= (3, 42) else ("available",)
             await self.quotas.check_size(tx, volume.project_id, size_gib)
             await self.quotas.check(tx, volume.project_id, gigabytes=size_gib - volume.size)
@@ -183,3 +189,25 @@ class Volumes:
         async with self.db.write() as tx:
             await self.get(tx, ctx, volume_id, lock=True)
             await self.store.update(tx, volume_id, **changes, reason=None, updated_at=now())
+
+    async def set_read_only(self, ctx: Context, volume_id: str, *, read_only: bool) -> None:
+        """For the next attachments; a volume in use keeps what it has."""
+        async with self.db.write() as tx:
+            volume = await self.get(tx, ctx, volume_id, lock=True)
+            await self.move(tx, volume, ("available",), "available", "change its read-only flag", read_only=read_only)
+
+    async def remove_image_metadata(self, ctx: Context, volume_id: str, key: str) -> None:
+        present = (await self.show(ctx, volume_id)).image_metadata
+        if key not in present:
+            raise MetadataNotFound(key=key)
+        await self.update(ctx, volume_id, {"image_metadata": {name: value for name, value in present.items() if name != key}})
+
+    async def summary(self, where: list[sa.ColumnElement[bool]]) -> Summary:
+        async with self.db.read() as tx:
+            found = await self.store.find(tx, *where)
+        values: dict[str, list[str]] = {}
+        for volume in found:
+            for key, value in volume.metadata.items():
+                if value not in values.setdefault(key, []):
+                    values[key].append(value)
+        return Summary(count=len(found), size_gib=sum(volume.size for volume in found), metadata=values)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import uuid4
 
-
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 

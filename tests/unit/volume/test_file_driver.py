@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cloudd.kit.errors import Condition
 from cloudd.volume.drivers import file as file_driver
-from cloudd.volume.drivers.base import ImageSource, VolumeDriverError
+from cloudd.volume.drivers.base import ImageSource
 from cloudd.volume.drivers.file import FileDriver, settle
 
 
@@ -65,7 +66,7 @@ async def test_qcow2_becomes_raw_and_back(driver: FileDriver, tmp_path: Path) ->
 async def test_an_image_larger_than_the_volume_is_refused_and_leaves_nothing(driver: FileDriver, tmp_path: Path) -> None:
     image = tmp_path / "image"
     qemu_img("create", "-q", "-f", "qcow2", image, "2G")
-    with pytest.raises(VolumeDriverError) as caught:
+    with pytest.raises(Condition) as caught:
         await driver.create_from_image("a", 1, ImageSource(path=str(image), disk_format="qcow2"))
     assert caught.value.code == "volume.driver.size_too_small"
     assert not [path for path in driver.directory.iterdir() if path.is_file() and path != image]
@@ -74,17 +75,17 @@ async def test_an_image_larger_than_the_volume_is_refused_and_leaves_nothing(dri
 async def test_a_broken_image_fails_with_the_reason(driver: FileDriver, tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(b"this is no qcow2")
-    with pytest.raises(VolumeDriverError) as caught:
+    with pytest.raises(Condition) as caught:
         await driver.create_from_image("a", 1, ImageSource(path=str(image), disk_format="qcow2"))
-    assert caught.value.code == "volume.driver.image_conversion_failed"
-    assert "qcow2" in caught.value.message
+    assert caught.value.code == "volume.driver.copy_failed"
+    assert "qcow2" in caught.value.text
     assert await driver.volumes() == {}
 
 
 async def test_a_volume_in_use_is_never_copied_piecemeal(driver: FileDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     await driver.create("a", 1)
     monkeypatch.setattr(file_driver, "clone_blocks", lambda source, target: False)
-    with pytest.raises(VolumeDriverError) as caught:
+    with pytest.raises(Condition) as caught:
         await driver.create_snapshot("s", "a", in_use=True)
     assert caught.value.code == "volume.driver.in_use_copy_unsupported"
     assert await driver.snapshots() == set()
