@@ -18,7 +18,7 @@ here=$(dirname "$(readlink -f "$0")")
 directory=$1 kernel_meta_package=$2 size_mib=$3
 image=$directory/tiny.qcow2
 
-mapfile -t packages < <(packages_with_libraries "$kernel_meta_package" busybox-static dropbear-bin openssh-sftp-server curl jq \
+mapfile -t packages < <(packages_with_libraries "$kernel_meta_package" busybox-static bash dropbear-bin openssh-sftp-server curl jq \
     util-linux mount fdisk e2fsprogs dosfstools netcat-openbsd socat libc6)
 if [[ ${packages[*]} != *linux-image-[0-9]* ]]; then
     echo "build_tiny: apt knows no kernel behind $kernel_meta_package: run apt-get update, or set guest_image_kernel_package" >&2

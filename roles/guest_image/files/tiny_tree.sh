@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Puts the tiny guest's files together, out of unpacked Debian packages and this role's own files.
 
-# What finds the root disk on every bus a hypervisor may offer (virtio, virtio-scsi, IDE, SATA); ext4 is part of the kernel.
-initramfs_modules=(virtio_pci virtio_blk virtio_scsi sd_mod ata_piix ahci)
+# What finds the root disk on every bus that Debian's cloud kernel knows (virtio, virtio-scsi, IDE, NVMe); ext4 is part of the kernel.
+initramfs_modules=(virtio_pci virtio_blk virtio_scsi sd_mod ata_piix nvme)
 # What else a guest may be given: interfaces, file systems, and the tools of network and storage tests.
 guest_modules=(
     virtio_net virtio_balloon virtio_console virtio_rng virtiofs 9p 9pnet_virtio evdev button sr_mod
@@ -11,7 +11,7 @@ guest_modules=(
 )
 
 real_programs=(
-    bin/lsblk bin/mount bin/umount sbin/blkid sbin/mkfs sbin/wipefs bin/partx sbin/fdisk sbin/sfdisk sbin/blockdev
+    bin/bash bin/lsblk bin/mount bin/umount sbin/blkid sbin/mkfs sbin/wipefs bin/partx sbin/fdisk sbin/sfdisk sbin/blockdev
     sbin/mke2fs sbin/e2fsck sbin/resize2fs sbin/tune2fs sbin/dumpe2fs sbin/mkfs.fat
     bin/curl bin/jq bin/nc.openbsd bin/socat
     sbin/dropbear bin/dropbearkey bin/dbclient lib/openssh/sftp-server
@@ -71,6 +71,8 @@ make_tree() {
     ln -s ../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$tree/usr/lib64/"
     ln -s openssh/sftp-server "$tree/usr/lib/sftp-server"
     for name in ext2 ext3 ext4; do ln -s mke2fs "$tree/usr/bin/mkfs.$name"; ln -s e2fsck "$tree/usr/bin/fsck.$name"; done
+    # Busybox's shell, which the guest's own scripts use because it starts fastest, prefers busybox's commands to the real ones.
+    ln -s bash "$tree/usr/bin/sh"
     ln -s mkfs.fat "$tree/usr/bin/mkfs.vfat"
     cp "$debian/etc/mke2fs.conf" "$tree/etc/"
     ln -s busybox "$tree/usr/bin/init"
