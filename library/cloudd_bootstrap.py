@@ -30,6 +30,9 @@ options:
     description: The file that remembers what was done.
     type: path
     default: /var/lib/cloudd/bootstrapped.json
+  database_path:
+    description: The database, where it is a file; while it is missing nothing counts as done.
+    type: path
   unit:
     description: The unit that must not run while another version upgrades the database; it is left stopped then.
     type: str
@@ -74,6 +77,7 @@ ARGUMENTS = {
     "config": {"type": "path", "default": "/etc/cloudd/cloudd.yaml"},
     "command": {"type": "path", "default": "/opt/cloudd/current/bin/cloudd"},
     "remembered": {"type": "path", "default": "/var/lib/cloudd/bootstrapped.json"},
+    "database_path": {"type": "path"},
     "unit": {"type": "str", "default": "cloudd-all.service"},
 }
 
@@ -132,7 +136,9 @@ def main() -> None:
     version, password = module.params["version"], module.params["admin_password"]
     command, config, remembered = module.params["command"], module.params["config"], Path(module.params["remembered"])
     settings = Path(config).read_bytes() if Path(config).exists() else b""
-    if is_done(remembered, version, settings, password):
+    database_path = module.params["database_path"]
+    lost = bool(database_path) and not Path(database_path).exists()
+    if not lost and is_done(remembered, version, settings, password):
         module.exit_json(changed=False, database=False, records=False)
     if module.check_mode:
         module.exit_json(changed=True, database=False, records=False)
