@@ -59,12 +59,6 @@ class AttachmentNotFound(Condition):
     message = "Volume attachment {attachment_id} could not be found."
 
 
-class TransferNotFound(Condition):
-    code = "volume.transfer.not_found"
-    status = 404
-    message = "Transfer {transfer_id} could not be found."
-
-
 class InvalidVolume(Condition):
     code = "volume.volume.invalid"
     status = 400

@@ -8,11 +8,11 @@ _READS = (
     "volume:get_all", "volume:get", "volume:get_snapshots", "volume:get_snapshot", "volume:get_volume_metadata",
     "volume:get_snapshot_metadata", "volume:get_types", "volume:get_type", "volume:get_quota_set", "volume:get_limits",
     "volume:get_extensions", "volume:get_availability_zones", "volume:get_attachments", "volume:get_attachment",
-    "volume:get_transfers", "volume:get_default_type",
+    "volume:get_default_type",
 )  # fmt: skip
 _WRITES = (
     "volume:create", "volume:update", "volume:delete", "volume:action", "volume:update_volume_metadata", "volume:create_snapshot",
-    "volume:update_snapshot", "volume:delete_snapshot", "volume:update_snapshot_metadata", "volume:snapshot_action", "volume:transfer",
+    "volume:update_snapshot", "volume:delete_snapshot", "volume:update_snapshot_metadata", "volume:snapshot_action",
 )  # fmt: skip
 _ADMINS = (
     "volume:manage_types", "volume:update_quota_set", "volume:manage_services", "volume:get_services", "volume:get_pools",

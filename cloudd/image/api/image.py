@@ -6,14 +6,15 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Request, Response
 
-from cloudd.image.api.image_filter import parse_listing
 from cloudd.image.api.shapes import Links, image_view
 from cloudd.image.domain.attribute import SETTABLE, as_text, check_settable
 from cloudd.image.domain.image import Images, ImageSpec
 from cloudd.image.domain.importing import Imports
+from cloudd.image.domain.listing import parse_listing
 from cloudd.image.domain.patch import parse, split
 from cloudd.image.errors import WrongMediaType
 from cloudd.kit.auth import Context
+from cloudd.kit.body import decode
 from cloudd.kit.errors import BadRequest
 from cloudd.kit.paging import parse_page
 from cloudd.kit.web import route
@@ -44,8 +45,9 @@ def spec_of(body: dict[str, Any]) -> ImageSpec:
 
 
 @route("POST", "/v2/images", rule="image:add_image", status=201)
-async def create_image(ctx: Context, data: dict[str, Any], images: Images, imports: Imports, links: Links) -> Response[Any]:
-    image = await images.create(ctx, spec_of(data))
+async def create_image(ctx: Context, request: Request[Any, Any, Any], images: Images, imports: Imports, links: Links) -> Response[Any]:
+    """The body is flat: whatever is no attribute of images is a property, which no fixed shape can tell."""
+    image = await images.create(ctx, spec_of(decode(await request.body(), dict[str, Any])))
     headers = {"Location": f"{links.base}/v2/images/{image.id}", "OpenStack-image-import-methods": ",".join(imports.methods)}
     return Response(image_view(image), status_code=201, headers=headers)
 
@@ -76,7 +78,7 @@ async def update_image(ctx: Context, image_id: str, request: Request[Any, Any, A
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _PATCH_TYPES:
         raise WrongMediaType(expected=" or ".join(_PATCH_TYPES))
-    operations = parse(await request.json(), old_notation=_PATCH_TYPES[media_type])
+    operations = parse(decode(await request.body(), list[Any]), old_notation=_PATCH_TYPES[media_type])
     present = (await images.show(ctx, image_id)).properties
     return image_view(await images.update(ctx, image_id, *split(operations, present)))
 

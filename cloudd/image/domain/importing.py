@@ -6,8 +6,8 @@ import msgspec
 
 from cloudd.image.domain.access import Access
 from cloudd.image.domain.upload import Uploads
+from cloudd.image.domain.work import ImportImageParams
 from cloudd.image.errors import ImageStatusConflict, ImportMethodUnknown
-from cloudd.image.sagas.import_image import ImportImageParams
 from cloudd.image.settings import ImageSettings
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now

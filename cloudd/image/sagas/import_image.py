@@ -1,19 +1,10 @@
 """Imports a staged or downloaded content into an image."""
 
-import msgspec
-
 from cloudd.image.domain.upload import Uploads
 from cloudd.image.domain.web_download import fetch
+from cloudd.image.domain.work import ImportImageParams
 from cloudd.kit.errors import Condition
 from cloudd.kit.saga import Run, Saga
-
-
-class ImportImageParams(msgspec.Struct):
-    image_id: str
-    method: str
-    project_id: str | None = None
-    user_id: str | None = None
-    uri: str | None = None
 
 
 class ImportImage(Saga):

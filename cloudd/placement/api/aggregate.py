@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 
 from cloudd.kit.auth import Context
-from cloudd.kit.errors import BadRequest
+from cloudd.kit.body import decode
 from cloudd.kit.web import route
 from cloudd.placement.api.answer import answer, since
 from cloudd.placement.api.inventory import BASE
@@ -32,11 +32,13 @@ async def list_aggregates(ctx: Context, provider_id: str, aggregates: Aggregates
 
 
 @route("PUT", f"{BASE}/aggregates", rule="placement:resource_providers:aggregates:update")
-async def replace_aggregates(ctx: Context, provider_id: str, data: AggregatesReplace | list[UUID], aggregates: Aggregates) -> Response[Any]:
+async def replace_aggregates(ctx: Context, provider_id: str, request: Request[Any, Any, Any], aggregates: Aggregates) -> Response[Any]:
+    """From microversion 1.19 the body is an object with the provider's generation, below it a list."""
     since(ctx, 1)
-    if isinstance(data, list) == (ctx.version >= (1, 19)):
-        raise BadRequest(
-            reason="From microversion 1.19 the body is an object with aggregates and resource_provider_generation, below it a list."
-        )
-    wanted, generation = (data, None) if isinstance(data, list) else (data.aggregates, data.resource_provider_generation)
+    body, generation = await request.body(), None
+    if ctx.version >= (1, 19):
+        data = decode(body, AggregatesReplace)
+        wanted, generation = data.aggregates, data.resource_provider_generation
+    else:
+        wanted = decode(body, list[UUID])
     return answer(ctx, view(ctx, *await aggregates.replace(provider_id, generation, {str(identity) for identity in wanted})))

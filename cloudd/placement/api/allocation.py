@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response
 
 from cloudd.kit.auth import Context
+from cloudd.kit.body import decode
 from cloudd.kit.errors import BadRequest, Forbidden
 from cloudd.kit.web import route
 from cloudd.placement.api.answer import answer, since
@@ -122,8 +123,9 @@ async def set_allocations(ctx: Context, consumer_id: str, data: ConsumerAllocati
 
 
 @route("POST", "/allocations", rule="placement:allocations:manage", status=204)
-async def manage_allocations(ctx: Context, data: dict[str, ConsumerAllocations], allocations: Allocations) -> None:
+async def manage_allocations(ctx: Context, request: Request[Any, Any, Any], allocations: Allocations) -> None:
     since(ctx, 13)
+    data = decode(await request.body(), dict[str, ConsumerAllocations])
     if not data:
         raise BadRequest(reason="The body names no consumer.")
     await allocations.claim(*(claim_of(ctx, checked_consumer(key), value) for key, value in data.items()))

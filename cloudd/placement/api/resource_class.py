@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response
 
 from cloudd.kit.auth import Context
+from cloudd.kit.body import decode
 from cloudd.kit.errors import BadRequest
 from cloudd.kit.web import route
 from cloudd.placement.api.answer import answer, since
@@ -51,7 +52,7 @@ async def update_class(ctx: Context, request: Request[Any, Any, Any], name: str,
     """From 1.7 make sure that the class exists; below, rename it."""
     since(ctx, 2)
     if ctx.version < (1, 7):
-        new = msgspec.convert(await request.json(), ResourceClassCreate).name
+        new = decode(await request.body(), ResourceClassCreate).name
         await classes.rename(name, new)
         return answer(ctx, view(new))
     try:

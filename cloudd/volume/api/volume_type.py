@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response
 
 from cloudd.kit.auth import Context
+from cloudd.kit.body import decode
 from cloudd.kit.errors import BadRequest
 from cloudd.volume.api.path import on, since
 from cloudd.volume.api.shapes import type_view
@@ -51,6 +52,13 @@ class ProjectAccess(msgspec.Struct):
 class TypeAction(msgspec.Struct):
     grant: ProjectAccess | msgspec.UnsetType = msgspec.field(name="addProjectAccess", default=msgspec.UNSET)
     revoke: ProjectAccess | msgspec.UnsetType = msgspec.field(name="removeProjectAccess", default=msgspec.UNSET)
+
+
+def extra_spec_of(body: bytes, key: str) -> Specs:
+    specs = decode(body, Specs)
+    if list(specs) != [key]:
+        raise BadRequest(reason="Request body and URI mismatch: the body holds exactly the key of the path.")
+    return specs
 
 
 @on("GET", "/types", rule="volume:get_types")
@@ -115,9 +123,8 @@ async def show_extra_spec(ctx: Context, type_id: str, key: str, types: VolumeTyp
 
 @on("PUT", "/types/{type_id:str}/extra_specs/{key:str}", rule="volume:manage_type_extra_specs")
 async def set_extra_spec(ctx: Context, type_id: str, key: str, request: Request[Any, Any, Any], types: VolumeTypes) -> dict[str, Any]:
-    body = await request.json()
-    if not isinstance(body, dict) or list(body) != [key] or not isinstance(body[key], str):
-        raise BadRequest(reason="Request body and URI mismatch: the body holds exactly the key of the path, with a text.")
+    """The body's one key is the path's, which no fixed shape can tell."""
+    body = extra_spec_of(await request.body(), key)
     await types.set_extra_specs(ctx, type_id, body)
     return body
 

@@ -85,7 +85,8 @@ class Volumes:
                 id=volume_id or str(uuid4()), project_id=ctx.project, user_id=ctx.user_id or "", name=spec.name,
                 description=spec.description, size=size, availability_zone=zone, type_id=kind.id, snapshot_id=spec.snapshot_id,
                 source_volume_id=spec.source_volume_id, image_id=spec.image_id, bootable=source.bootable,
-                multiattach=spec.multiattach or allows_multiattach(kind), metadata=spec.metadata, image_metadata=source.image_metadata, created_at=now(),
+                multiattach=spec.multiattach or allows_multiattach(kind), metadata=spec.metadata,
+                image_metadata=source.image_metadata, created_at=now(),
             )  # fmt: skip
             await self.store.insert(tx, volume)
             params = CreateVolumeParams(volume.id, volume.project_id, volume.user_id)

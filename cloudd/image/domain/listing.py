@@ -1,4 +1,4 @@
-"""The filters of the image list."""
+"""The filters of the image list, as conditions on the table."""
 
 import re
 from collections.abc import Callable
