@@ -39,6 +39,19 @@ async def run(*words: str) -> str:
     return output.decode()
 
 
+async def succeeds(*words: str) -> bool:
+    try:
+        await run(*words)
+    except PlumbingError:
+        return False
+    return True
+
+
+async def link_exists(name: str) -> bool:
+    # Not by /sys, which in a container may show another namespace's links.
+    return await succeeds("ip", "link", "show", "dev", name)
+
+
 class NamespacePlumbing(Plumbing):
     """Needs root, iproute2, ethtool and ovs-vsctl."""
 
@@ -54,7 +67,9 @@ class NamespacePlumbing(Plumbing):
         space, outer, inner = namespace_of(network.network_id), outer_link(network.network_id), inner_link(network.network_id)
         if not (NAMESPACES / space).exists():
             await run("ip", "netns", "add", space)
-        if not Path(f"/sys/class/net/{outer}").exists():
+        if not await succeeds("ip", "-n", space, "link", "show", "dev", inner) or not await link_exists(outer):
+            # The switch holds on to the device it knew; it must let go before one of the same name comes.
+            await self._remove_link(outer)
             await run("ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", space)
         # The userspace datapath does not fill in checksums that a sender left out; the kernel's own does not mind.
         await run("ethtool", "-K", outer, "tx", "off")
@@ -76,12 +91,16 @@ class NamespacePlumbing(Plumbing):
             await run("ip", "-n", space, "address", "add", address, "dev", link)
 
     async def unplug(self, network_id: str) -> None:
-        outer, space = outer_link(network_id), namespace_of(network_id)
-        await run("ovs-vsctl", "--if-exists", "del-port", self._bridge, outer)
-        if Path(f"/sys/class/net/{outer}").exists():
-            await run("ip", "link", "del", outer)
+        space = namespace_of(network_id)
+        await self._remove_link(outer_link(network_id))
         if (NAMESPACES / space).exists():
             await run("ip", "netns", "del", space)
+
+    async def _remove_link(self, outer: str) -> None:
+        await run("ovs-vsctl", "--if-exists", "del-port", self._bridge, outer)
+        # A namespace that is going takes its link along at its own time, perhaps just now.
+        if await link_exists(outer) and not await succeeds("ip", "link", "del", outer) and await link_exists(outer):
+            raise PlumbingError(f"the link {outer} cannot be removed")
 
     async def listen(self, network_id: str) -> socket.socket:
         return await asyncio.to_thread(listen_in, NAMESPACES / namespace_of(network_id))
