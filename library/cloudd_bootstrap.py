@@ -144,7 +144,8 @@ def main() -> None:
         module.exit_json(changed=True, database=False, records=False)
 
     def run(*arguments: str, data: str | None = None) -> dict:
-        status, out, errors = module.run_command([command, *arguments, "--config", config], data=data)
+        # A database in a file is made here, in a directory that others may pass through.
+        status, out, errors = module.run_command([command, *arguments, "--config", config], data=data, umask=0o077)
         if status:
             module.fail_json(
                 msg=f"cloudd {' '.join(arguments)} failed: {errors.strip()[-2000:] or out.strip()[-2000:]}",
