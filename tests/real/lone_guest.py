@@ -120,6 +120,7 @@ class LoneGuest:
         self.process = subprocess.Popen(
             cable.inside(
                 *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-smp", "1", "-m", str(memory_mib), "-display", "none"),
+                *("-smbios", "type=1,product=OpenStack Nova"),
                 *("-serial", f"file:{self.console_path}", "-qmp", f"unix:{control},server=on,wait=off", "-no-reboot"),
                 *("-netdev", "tap,id=net0,ifname=tap0,script=no,downscript=no", "-device", f"virtio-net-pci,netdev=net0,mac={MAC}"),
                 *(word for port in range(4) for word in ("-device", f"pcie-root-port,id=port{port},chassis={port + 1}")),

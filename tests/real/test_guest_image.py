@@ -296,7 +296,7 @@ def test_config_drive(boot: Callable[..., LoneGuest], tiny: Path, keys: dict[str
     device = {
         "virtio": ["-device", "virtio-blk-pci,drive=config"],
         "CD-ROM": ["-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=config"],
-    }[drive.split()[-1]]
+    }[drive.rsplit(maxsplit=1)[-1]]
     guest = boot([*virtio(overlay(tiny, tmp_path)), "-drive", f"file={image},if=none,id=config,format=raw,readonly=on", *device])
     guest.wait_for_log_in(keys["ecdsa"])
     guest.wait_for_line("user data ended with status 0")
@@ -314,3 +314,24 @@ def test_metadata_may_come_late(boot: Callable[..., LoneGuest], tiny: Path, cabl
     cable.serve_metadata()
     guest.wait_for_log_in(keys["ed25519"], timeout_seconds=40)
     assert guest.ssh(keys["ed25519"], "hostname") == "late\n"
+
+
+@pytest.mark.skipif(not (IMAGES / "debian.qcow2").exists(), reason="playbooks/guest_images.yml builds debian.qcow2 only when asked to")
+def test_full_debian(boot: Callable[..., LoneGuest], tools: None, cable: Cable, keys: dict[str, Path], tmp_path: Path) -> None:
+    cable.describe(instance(keys, "full"), "#cloud-config\nruncmd: [touch /root/cloud-config-was-here]\n")
+    cable.serve_metadata()
+    guest = boot(virtio(overlay(IMAGES / "debian.qcow2", tmp_path, "5G")), memory_mib=512)
+    seconds = guest.wait_for_log_in(keys["ecdsa"], user="debian", timeout_seconds=180)
+    print(f"\nDebian guest: log-in {seconds:.1f} s after the start")
+
+    def debian(command: str) -> str:
+        return guest.ssh(keys["ecdsa"], command, user="debian")
+
+    assert debian("sudo cloud-init status --wait >/dev/null; hostname; sudo ls /root").split() == ["full", "cloud-config-was-here"]
+    assert int(debian("df -m / | awk 'NR==2 {print $2}'")) > 4500
+    assert f"mtu {MTU}" in debian("ip link")
+    assert NAME_SERVER in debian("resolvectl dns")
+    assert f"{METADATA_ADDRESS} via {METADATA_GATEWAY}" in debian("ip route")
+    assert debian("systemctl --failed --no-legend --plain") == ""
+    guest.wait_for_line("full login: ")
+    guest.power_off(60)

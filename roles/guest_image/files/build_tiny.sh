@@ -26,7 +26,7 @@ if [[ ${packages[*]} != *linux-image-[0-9]* ]]; then
 fi
 
 files=$(package_files "${packages[@]}")
-digest=$(echo "$size_mib $files" | digest_of_inputs "$here")
+digest=$(echo "$size_mib $files" | digest_of_inputs "$here"/{build_tiny,tiny_tree,packages,disk,image}.sh "$here/tiny")
 if image_is_current "$image" "$digest"; then
     echo unchanged
     exit 0

@@ -24,3 +24,17 @@ make_disk() {
         -d "$tree" "$disk" $(((size_mib * 2048 - disk_start_sector) / 8))
     rm -rf "$work"
 }
+
+# Writes what GRUB does to tree $1: boot kernel $2 with initramfs $3 and the further options in $4, console on the first serial port.
+#
+# "linux16", the 16-bit boot protocol: with the 32-bit one GRUB first copies the kernel's whole run-time buffer byte by byte, which
+# under emulation takes longer than all that follows.
+write_boot_configuration() {
+    mkdir -p "$1/boot/grub"
+    cat >"$1/boot/grub/grub.cfg" <<EOF
+search --fs-uuid --set=root $disk_filesystem_uuid
+linux16 $2 root=UUID=$disk_filesystem_uuid console=tty1 console=ttyS0,115200 $4
+initrd16 $3
+boot
+EOF
+}

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Keeps a finished image for as long as its inputs stay the same, and puts a new one in its place in one move.
 
-# Prints what stands for all inputs of an image: the files below directory $1, and the text on standard input.
+# Prints what stands for all inputs of an image: the files and directories named, and the text on standard input.
 digest_of_inputs() {
-    { cat; find "$1" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1; } | sha256sum | cut -d' ' -f1
+    { cat; find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1; } | sha256sum | cut -d' ' -f1
 }
 
 # Succeeds where image $1 is there and was made from inputs of digest $2.

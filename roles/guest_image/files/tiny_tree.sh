@@ -87,12 +87,5 @@ install_kernel() {
     local debian=$1 release=$2 initramfs=$3 tree=$4
     cp "$debian/boot/vmlinuz-$release" "$tree/boot/vmlinuz"
     cp "$initramfs" "$tree/boot/initrd.img"
-    # Under emulation every line on the serial port costs time, hence "quiet"; and the 16-bit boot protocol, because with the 32-bit one
-    # GRUB first copies the kernel's whole run-time buffer byte by byte, which takes longer than all that follows.
-    cat >"$tree/boot/grub/grub.cfg" <<EOF
-search --fs-uuid --set=root $disk_filesystem_uuid
-linux16 /boot/vmlinuz root=UUID=$disk_filesystem_uuid console=tty1 console=ttyS0,115200 quiet
-initrd16 /boot/initrd.img
-boot
-EOF
+    write_boot_configuration "$tree" /boot/vmlinuz /boot/initrd.img quiet
 }
