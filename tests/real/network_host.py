@@ -50,14 +50,19 @@ def start_ovn(directory: Path) -> list[subprocess.Popen[bytes]]:
     running.append(subprocess.Popen(["ovs-vswitchd", "--disable-system", f"--log-file={directory}/vswitchd.log", "-vconsole:off"]))
     northd = ["ovn-northd", f"--ovnnb-db=unix:{directory}/nb.sock", f"--ovnsb-db=unix:{directory}/sb.sock", "-vconsole:off"]
     running.append(subprocess.Popen(northd))
-    sh(
-        "ovs-vsctl --timeout=20 add-br br-int -- set bridge br-int datapath_type=netdev fail_mode=secure -- add-br br-ex -- set bridge br-ex datapath_type=netdev"
-    )
-    sh(
-        f"ovs-vsctl set open . external_ids:system-id=chassis-1 external_ids:hostname={HOST} external_ids:ovn-remote=unix:{directory}/sb.sock "
-        "external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip=127.0.0.1 external_ids:ovn-bridge-datapath-type=netdev "
-        "external_ids:ovn-bridge-mappings=external:br-ex external_ids:ovn-cms-options=enable-chassis-as-gw"
-    )
+    for bridge in ("br-int", "br-ex"):
+        sh(f"ovs-vsctl --timeout=20 add-br {bridge} -- set bridge {bridge} datapath_type=netdev")
+    settings = {
+        "system-id": "chassis-1",
+        "hostname": HOST,
+        "ovn-remote": f"unix:{directory}/sb.sock",
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": "127.0.0.1",
+        "ovn-bridge-datapath-type": "netdev",
+        "ovn-bridge-mappings": "external:br-ex",
+        "ovn-cms-options": "enable-chassis-as-gw",
+    }
+    sh("ovs-vsctl set open . " + " ".join(f"external_ids:{name}={value}" for name, value in settings.items()))
     running.append(
         subprocess.Popen(["ovn-controller", f"unix:{directory}/db.sock", f"--log-file={directory}/controller.log", "-vconsole:off"])
     )

@@ -19,8 +19,8 @@ CHOICES = 8
 def parse_cidr(text: str, what: str = "cidr") -> IPNetwork:
     """A CIDR without host bits. Raises InvalidInput."""
     try:
-        if "/" not in text:
-            raise ValueError("it has no prefix length")
+        if "/" not in text or "%" in text:
+            raise ValueError("it has no prefix length, or a zone")
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidInput(reason=f"Invalid input for {what}. Reason: '{text}' is not a valid IP subnet: {error}.") from None
@@ -29,6 +29,8 @@ def parse_cidr(text: str, what: str = "cidr") -> IPNetwork:
 def parse_address(text: str, what: str = "ip_address") -> IPAddress:
     """An address. Raises InvalidInput."""
     try:
+        if "%" in text:
+            raise ValueError(text)
         return ipaddress.ip_address(text)
     except ValueError:
         raise InvalidInput(reason=f"Invalid input for {what}. Reason: '{text}' is not a valid IP address.") from None

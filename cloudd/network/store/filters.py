@@ -8,6 +8,7 @@ from cloudd.network.errors import InvalidInput
 from cloudd.network.store.tag import tag_table
 
 TRUE, FALSE = ("true", "1", "yes", "on", "t"), ("false", "0", "no", "off", "f")
+LARGEST = 2**31 - 1
 Where = sa.ColumnElement[bool]
 
 
@@ -44,6 +45,9 @@ def boolean(name: str, value: str) -> bool:
 
 def _integer(name: str, value: str) -> int:
     try:
-        return int(value)
+        number = int(value)
+        if abs(number) > LARGEST:
+            raise ValueError
+        return number  # noqa: TRY300
     except ValueError:
         raise InvalidInput(reason=f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
