@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloudd.network.domain.subnet import SubnetCreate
 
 Text = Annotated[str, msgspec.Meta(max_length=255)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Length = int | str | None | UnsetType
 
 
@@ -36,7 +37,7 @@ class SubnetPoolCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     default_prefixlen: Length = UNSET
     min_prefixlen: Length = UNSET
     max_prefixlen: Length = UNSET
-    default_quota: int | None = None
+    default_quota: Count | None = None
     shared: bool | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
     address_scope_id: None = None
@@ -51,7 +52,7 @@ class SubnetPoolUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     default_prefixlen: Length = UNSET
     min_prefixlen: Length = UNSET
     max_prefixlen: Length = UNSET
-    default_quota: int | UnsetType | None = UNSET
+    default_quota: Count | UnsetType | None = UNSET
     is_default: bool | UnsetType = UNSET
     address_scope_id: UnsetType | None = UNSET
 

@@ -48,6 +48,6 @@ def _integer(name: str, value: str) -> int:
         number = int(value)
         if abs(number) > LARGEST:
             raise ValueError
-        return number  # noqa: TRY300
+        return number
     except ValueError:
         raise InvalidInput(reason=f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
