@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 from litestar import Response
+from msgspec import UNSET, UnsetType
 
-from cloudd.compute.api.shapes import Key, Name, Value, read
+from cloudd.compute.api.shapes import Key, Name, Value
 from cloudd.compute.domain.aggregate import Aggregates
 from cloudd.compute.store.aggregate import Aggregate
 from cloudd.kit.auth import Context
@@ -38,6 +39,12 @@ class HostBody(msgspec.Struct, forbid_unknown_fields=True):
 
 class MetadataBody(msgspec.Struct, forbid_unknown_fields=True):
     metadata: dict[Key, Value | None]
+
+
+class AggregateActionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    add_host: HostBody | UnsetType = UNSET
+    remove_host: HostBody | UnsetType = UNSET
+    set_metadata: MetadataBody | UnsetType = UNSET
 
 
 def _view(ctx: Context, row: Aggregate) -> dict[str, Any]:
@@ -89,14 +96,15 @@ async def delete_aggregate(aggregates: Aggregates, aggregate_id: str) -> Respons
 
 
 @route("POST", "/v2.1/os-aggregates/{aggregate_id:str}/action", rule="compute:aggregates", status=200)
-async def act_on_aggregate(ctx: Context, aggregates: Aggregates, aggregate_id: str, data: dict[str, Any]) -> dict[str, Any]:
-    match list(data):
-        case ["add_host"]:
-            row = await aggregates.add_host(aggregate_id, read(HostBody, data["add_host"]).host)
-        case ["remove_host"]:
-            row = await aggregates.remove_host(aggregate_id, read(HostBody, data["remove_host"]).host)
-        case ["set_metadata"]:
-            row = await aggregates.update(aggregate_id, metadata=read(MetadataBody, data["set_metadata"]).metadata)
-        case _:
-            raise BadRequest(reason="The action is add_host, remove_host or set_metadata.")
+async def act_on_aggregate(ctx: Context, aggregates: Aggregates, aggregate_id: str, data: AggregateActionRequest) -> dict[str, Any]:
+    asked = [act for act in (data.add_host, data.remove_host, data.set_metadata) if act is not UNSET]
+    if len(asked) != 1:
+        raise BadRequest(reason="The action is add_host, remove_host or set_metadata.")
+    if data.add_host is not UNSET:
+        row = await aggregates.add_host(aggregate_id, data.add_host.host)
+    elif data.remove_host is not UNSET:
+        row = await aggregates.remove_host(aggregate_id, data.remove_host.host)
+    else:
+        metadata = data.set_metadata.metadata if data.set_metadata is not UNSET else {}
+        row = await aggregates.update(aggregate_id, metadata=metadata)
     return {"aggregate": _view(ctx, row)}

@@ -6,11 +6,12 @@ import msgspec
 from litestar import Request
 from msgspec import UNSET, UnsetType
 
-from cloudd.compute.api.shapes import Key, Links, Name, Truth, Value, field_since, read, since, truth
+from cloudd.compute.api.shapes import Key, Links, Name, Truth, Value, field_since, since, truth
 from cloudd.compute.domain.flavor import Flavors
 from cloudd.compute.errors import ExtraSpecNotFound
 from cloudd.compute.store.flavor import Flavor, FlavorAccess
 from cloudd.kit.auth import Context
+from cloudd.kit.body import decode
 from cloudd.kit.errors import BadRequest
 from cloudd.kit.paging import next_link, parse_page
 from cloudd.kit.web import route
@@ -60,6 +61,11 @@ class ExtraSpecsRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class AccessChange(msgspec.Struct, forbid_unknown_fields=True):
     tenant: Key
+
+
+class FlavorActionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    add: AccessChange | UnsetType = msgspec.field(name="addTenantAccess", default=UNSET)
+    remove: AccessChange | UnsetType = msgspec.field(name="removeTenantAccess", default=UNSET)
 
 
 def flavor_view(ctx: Context, links: Links, flavor: Flavor, *, detail: bool = True) -> dict[str, Any]:
@@ -199,7 +205,8 @@ async def show_extra_spec(ctx: Context, flavors: Flavors, flavor_id: str, key: s
 
 
 @route("PUT", "/v2.1/flavors/{flavor_id:str}/os-extra_specs/{key:str}", rule="compute:flavors:manage")
-async def update_extra_spec(flavors: Flavors, flavor_id: str, key: str, data: dict[SpecKey, Value]) -> dict[str, str]:
+async def update_extra_spec(flavors: Flavors, flavor_id: str, key: str, body: bytes) -> dict[str, str]:
+    data = decode(body, dict[SpecKey, Value])
     if list(data) != [key]:
         raise BadRequest(reason="Request body and URI mismatch: the body holds the one key that the URI names.")
     return await flavors.set_extra_specs(flavor_id, data)
@@ -220,10 +227,9 @@ async def list_flavor_access(ctx: Context, flavors: Flavors, flavor_id: str) -> 
 
 
 @route("POST", "/v2.1/flavors/{flavor_id:str}/action", rule="compute:flavors:manage")
-async def change_flavor_access(ctx: Context, flavors: Flavors, flavor_id: str, data: dict[str, Any]) -> dict[str, Any]:
-    match list(data):
-        case ["addTenantAccess"]:
-            return _access_view(await flavors.grant(ctx, flavor_id, read(AccessChange, data["addTenantAccess"]).tenant))
-        case ["removeTenantAccess"]:
-            return _access_view(await flavors.revoke(ctx, flavor_id, read(AccessChange, data["removeTenantAccess"]).tenant))
+async def change_flavor_access(ctx: Context, flavors: Flavors, flavor_id: str, data: FlavorActionRequest) -> dict[str, Any]:
+    if data.add is not UNSET and data.remove is UNSET:
+        return _access_view(await flavors.grant(ctx, flavor_id, data.add.tenant))
+    if data.remove is not UNSET and data.add is UNSET:
+        return _access_view(await flavors.revoke(ctx, flavor_id, data.remove.tenant))
     raise BadRequest(reason="The action is addTenantAccess or removeTenantAccess.")

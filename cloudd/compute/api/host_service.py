@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request
 from msgspec import UNSET, UnsetType
 
-from cloudd.compute.api.shapes import Key, Truth, read, truth
+from cloudd.compute.api.shapes import Key, Truth, truth
 from cloudd.compute.domain.host import Hosts
 from cloudd.compute.store.host import Host
 from cloudd.kit.auth import Context
@@ -19,16 +19,13 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class ServiceUpdate(msgspec.Struct, forbid_unknown_fields=True):
+    """From 2.53 on `status` and so on; before, host and binary, and the path names the act."""
+
     status: Literal["enabled", "disabled"] | UnsetType = UNSET
     disabled_reason: Reason | UnsetType = UNSET
     forced_down: Truth | UnsetType = UNSET
-
-
-class OldServiceUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    host: Key
-    binary: Key
-    disabled_reason: Reason | UnsetType = UNSET
-    forced_down: Truth | UnsetType = UNSET
+    host: Key | UnsetType = UNSET
+    binary: Key | UnsetType = UNSET
 
 
 def _view(ctx: Context, hosts: Hosts, host: Host) -> dict[str, Any]:
@@ -54,10 +51,12 @@ async def list_services(request: Request[Any, Any, Any], ctx: Context, hosts: Ho
 
 
 @route("PUT", "/v2.1/os-services/{service_id:str}", rule="compute:services")
-async def update_service(ctx: Context, hosts: Hosts, service_id: str, data: dict[str, Any]) -> dict[str, Any]:
+async def update_service(ctx: Context, hosts: Hosts, service_id: str, data: ServiceUpdate) -> dict[str, Any]:
+    wanted = data
     if ctx.version < (2, 53):
-        return await _old_update(ctx, hosts, service_id, read(OldServiceUpdate, data))
-    wanted = read(ServiceUpdate, data)
+        return await _old_update(ctx, hosts, service_id, wanted)
+    if wanted.host is not UNSET or wanted.binary is not UNSET:
+        raise BadRequest(reason="host and binary belong to microversions before 2.53; the path names the service.")
     host = await hosts.by_id(service_id)
     values: dict[str, Any] = {}
     if wanted.status is not UNSET:
@@ -74,8 +73,10 @@ async def update_service(ctx: Context, hosts: Hosts, service_id: str, data: dict
     return {"service": _view(ctx, hosts, await hosts.change(host, **values))}
 
 
-async def _old_update(ctx: Context, hosts: Hosts, act: str, wanted: OldServiceUpdate) -> dict[str, Any]:
+async def _old_update(ctx: Context, hosts: Hosts, act: str, wanted: ServiceUpdate) -> dict[str, Any]:
     """enable, disable, disable-log-reason, force-down: the form before 2.53."""
+    if wanted.host is UNSET or wanted.binary is UNSET or wanted.status is not UNSET:
+        raise BadRequest(reason="The body has host and binary.")
     if wanted.binary != BINARY:
         raise NotFound(what=f"Service {wanted.binary} on {wanted.host}")
     host = await hosts.get(wanted.host)

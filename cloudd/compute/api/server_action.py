@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from cloudd.compute.api.server_body import HostName, address, uuid_text
 from cloudd.compute.api.server_view import ServerViews
-from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, read, since
+from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, since
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions
 from cloudd.compute.domain.server_image_action import ServerImageActions
@@ -28,6 +28,13 @@ class Desk(msgspec.Struct, frozen=True):
     image_actions: ServerImageActions
     views: ServerViews
     links: Links
+
+
+class Empty(msgspec.Struct, forbid_unknown_fields=True):
+    """{}"""
+
+
+Nothing = Empty | None
 
 
 class Reboot(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,6 +80,28 @@ class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
     personality: list[Any] | UnsetType = UNSET
 
 
+class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Exactly one of these. Those that take nothing are given null, and by some clients an empty object."""
+
+    start: Nothing | UnsetType = msgspec.field(name="os-start", default=UNSET)
+    stop: Nothing | UnsetType = msgspec.field(name="os-stop", default=UNSET)
+    pause: Nothing | UnsetType = UNSET
+    unpause: Nothing | UnsetType = UNSET
+    suspend: Nothing | UnsetType = UNSET
+    resume: Nothing | UnsetType = UNSET
+    reboot: Reboot | UnsetType = UNSET
+    console_output: ConsoleOutput | UnsetType | None = msgspec.field(name="os-getConsoleOutput", default=UNSET)
+    lock: Lock | UnsetType | None = UNSET
+    unlock: Nothing | UnsetType = UNSET
+    reset_state: ResetState | UnsetType = msgspec.field(name="os-resetState", default=UNSET)
+    force_delete: Nothing | UnsetType = msgspec.field(name="forceDelete", default=UNSET)
+    create_image: CreateImage | UnsetType = msgspec.field(name="createImage", default=UNSET)
+    rebuild: Rebuild | UnsetType = UNSET
+    resize: Resize | UnsetType = UNSET
+    confirm_resize: Nothing | UnsetType = msgspec.field(name="confirmResize", default=UNSET)
+    revert_resize: Nothing | UnsetType = msgspec.field(name="revertResize", default=UNSET)
+
+
 Act = Callable[[Context, Desk, str, Any], Awaitable[Response[Any]]]
 _ACCEPTED = 202
 
@@ -83,28 +112,26 @@ def _done(status: int = _ACCEPTED) -> Response[Any]:
 
 def _power(act: str) -> Act:
     async def run(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-        if body not in (None, {}, ""):
-            raise BadRequest(reason=f"{act} takes no value; give null.")
         await desk.actions.power(ctx, server_id, act)
         return _done()
 
     return run
 
 
-async def _reboot(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-    is_hard = read(Reboot, body).type.upper() == "HARD"
+async def _reboot(ctx: Context, desk: Desk, server_id: str, body: Reboot) -> Response[Any]:
+    is_hard = body.type.upper() == "HARD"
     await desk.actions.power(ctx, server_id, "hard_reboot" if is_hard else "reboot")
     return _done()
 
 
-async def _console_output(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-    length = read(ConsoleOutput, body or {}).length
+async def _console_output(ctx: Context, desk: Desk, server_id: str, body: ConsoleOutput | None) -> Response[Any]:
+    length = body.length if body else None
     count = None if length is None or int(length) < 0 else int(length)
     return Response({"output": await desk.actions.console_output(ctx, server_id, count)}, status_code=200)
 
 
-async def _lock(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-    reason = read(Lock, body or {}).locked_reason
+async def _lock(ctx: Context, desk: Desk, server_id: str, body: Lock | None) -> Response[Any]:
+    reason = body.locked_reason if body else UNSET
     if reason is not UNSET:
         since(ctx, 73)
     await desk.servers.lock(ctx, server_id, None if reason is UNSET else reason)
@@ -116,9 +143,9 @@ async def _unlock(ctx: Context, desk: Desk, server_id: str, _body: Any) -> Respo
     return _done()
 
 
-async def _reset_state(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
+async def _reset_state(ctx: Context, desk: Desk, server_id: str, body: ResetState) -> Response[Any]:
     admin(ctx, "compute:servers:reset_state")
-    await desk.servers.reset_state(ctx, server_id, active=read(ResetState, body).state == "active")
+    await desk.servers.reset_state(ctx, server_id, active=body.state == "active")
     return _done()
 
 
@@ -127,15 +154,13 @@ async def _force_delete(ctx: Context, desk: Desk, server_id: str, _body: Any) ->
     return _done()
 
 
-async def _create_image(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-    wanted = read(CreateImage, body)
+async def _create_image(ctx: Context, desk: Desk, server_id: str, wanted: CreateImage) -> Response[Any]:
     image_id = await desk.image_actions.create_image(ctx, server_id, wanted.name.strip(), wanted.metadata)
     content = {"image_id": image_id} if ctx.version >= (2, 45) else None
     return Response(content, status_code=_ACCEPTED, headers={"Location": f"{desk.links.image}/v2/images/{image_id}"})
 
 
-async def _rebuild(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-    wanted = read(Rebuild, body)
+async def _rebuild(ctx: Context, desk: Desk, server_id: str, wanted: Rebuild) -> Response[Any]:
     field_since(ctx, 19, wanted, "description")
     field_since(ctx, 54, wanted, "key_name")
     field_since(ctx, 57, wanted, "user_data")
@@ -160,8 +185,8 @@ async def _rebuild(ctx: Context, desk: Desk, server_id: str, body: Any) -> Respo
     return Response({"server": await desk.views.after_change(ctx, server, **more)}, status_code=_ACCEPTED)
 
 
-async def _resize(ctx: Context, desk: Desk, server_id: str, body: Any) -> Response[Any]:
-    await desk.resizes.resize(ctx, server_id, str(read(Resize, body).flavor).rsplit("/", 1)[-1])
+async def _resize(ctx: Context, desk: Desk, server_id: str, body: Resize) -> Response[Any]:
+    await desk.resizes.resize(ctx, server_id, str(body.flavor).rsplit("/", 1)[-1])
     return _done()
 
 
@@ -176,32 +201,30 @@ async def _revert_resize(ctx: Context, desk: Desk, server_id: str, _body: Any) -
 
 
 ACTS: dict[str, Act] = {
-    "os-start": _power("start"),
-    "os-stop": _power("stop"),
+    "start": _power("start"),
+    "stop": _power("stop"),
     "pause": _power("pause"),
     "unpause": _power("unpause"),
     "suspend": _power("suspend"),
     "resume": _power("resume"),
     "reboot": _reboot,
-    "os-getConsoleOutput": _console_output,
+    "console_output": _console_output,
     "lock": _lock,
     "unlock": _unlock,
-    "os-resetState": _reset_state,
-    "forceDelete": _force_delete,
-    "createImage": _create_image,
+    "reset_state": _reset_state,
+    "force_delete": _force_delete,
+    "create_image": _create_image,
     "rebuild": _rebuild,
     "resize": _resize,
-    "confirmResize": _confirm_resize,
-    "revertResize": _revert_resize,
+    "confirm_resize": _confirm_resize,
+    "revert_resize": _revert_resize,
 }
 
 
 @route("POST", "/v2.1/servers/{server_id:str}/action", rule="compute:servers:action", status=202)
-async def act_on_server(ctx: Context, desk: Desk, server_id: str, data: dict[str, Any]) -> Response[Any]:
-    if len(data) != 1:
+async def act_on_server(ctx: Context, desk: Desk, server_id: str, data: ActionRequest) -> Response[Any]:
+    asked = {name: value for name in ACTS if (value := getattr(data, name)) is not UNSET}
+    if len(asked) != 1:
         raise BadRequest(reason="There is no such action: the body has exactly one key, which names it.")
-    ((name, body),) = data.items()
-    act = ACTS.get(name)
-    if act is None:
-        raise BadRequest(reason=f"There is no such action: {name}")
-    return await act(ctx, desk, server_id, body)
+    ((name, body),) = asked.items()
+    return await ACTS[name](ctx, desk, server_id, body)

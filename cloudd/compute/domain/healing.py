@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from cloudd.compute.domain import server_state as s
 from cloudd.compute.domain.host import Hosts
+from cloudd.compute.domain.work import ServerParams
 from cloudd.compute.drivers.base import DomainState, PowerState
 from cloudd.compute.messages import DestroyServer, Heartbeat, ListDomains, agent_topic
-from cloudd.compute.sagas.params import ServerParams
 from cloudd.compute.store.host import Host
 from cloudd.compute.store.server import Fault, Server, ServerStore, server_table
 from cloudd.kit.auth import new_request_id

@@ -8,8 +8,8 @@ from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions, base
 from cloudd.compute.domain.server_network import ServerNetwork
 from cloudd.compute.domain.server_request import NicRequest
+from cloudd.compute.domain.work import InterfaceParams
 from cloudd.compute.errors import AttachmentNotFound, HostFailed
-from cloudd.compute.sagas.params import InterfaceParams
 from cloudd.compute.store.interface import Interface, InterfaceStore
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest, Conflict

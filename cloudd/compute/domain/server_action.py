@@ -7,9 +7,9 @@ import msgspec
 from cloudd.compute.domain.action import Actions
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_state import DELETING, ERROR, RULES
+from cloudd.compute.domain.work import PowerServerParams, ServerParams
 from cloudd.compute.errors import ServerBusy, ServerLocked
 from cloudd.compute.messages import ConsoleOutput, agent_topic
-from cloudd.compute.sagas.params import PowerServerParams, ServerParams
 from cloudd.compute.store.server import Server
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now

@@ -16,8 +16,8 @@ from cloudd.compute.domain.server_image import ImageFacts, ServerImages
 from cloudd.compute.domain.server_network import ServerNetwork
 from cloudd.compute.domain.server_request import BlockDeviceRequest, ServerRequest
 from cloudd.compute.domain.server_volume import ServerVolumes
+from cloudd.compute.domain.work import CreateServerParams
 from cloudd.compute.errors import FlavorNotFound, KeypairNotFound, QuotaExceeded, VolumeUnusable
-from cloudd.compute.sagas.params import CreateServerParams
 from cloudd.compute.store.block_device import BlockDevice, BlockDeviceStore
 from cloudd.compute.store.interface import Interface, InterfaceStore
 from cloudd.compute.store.keypair import Keypair, KeypairStore, keypair_table

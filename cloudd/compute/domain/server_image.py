@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
+from cloudd.compute.domain.work import CreateImageParams
 from cloudd.compute.drivers.base import ImageSource
-from cloudd.compute.sagas.params import CreateImageParams
 from cloudd.image.client import ImageClient
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest, Condition

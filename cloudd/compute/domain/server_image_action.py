@@ -10,7 +10,7 @@ from cloudd.compute.domain.server_action import ServerActions, base
 from cloudd.compute.domain.server_create import hostname_of
 from cloudd.compute.domain.server_image import ServerImages
 from cloudd.compute.domain.server_state import STOPPED
-from cloudd.compute.sagas.params import CreateImageParams, RebuildServerParams
+from cloudd.compute.domain.work import CreateImageParams, RebuildServerParams
 from cloudd.compute.store.block_device import BlockDevice, BlockDeviceStore
 from cloudd.compute.store.keypair import KeypairStore, keypair_table
 from cloudd.compute.store.server import Server

@@ -5,8 +5,8 @@ from cloudd.compute.domain.flavor import Flavors
 from cloudd.compute.domain.quota import Quotas
 from cloudd.compute.domain.server_action import ServerActions, base
 from cloudd.compute.domain.server_create import flavor_facts
+from cloudd.compute.domain.work import ResizeServerParams
 from cloudd.compute.errors import FlavorNotFound
-from cloudd.compute.sagas.params import ResizeServerParams
 from cloudd.compute.store.block_device import BlockDeviceStore
 from cloudd.compute.store.server import FlavorFacts, Server
 from cloudd.kit.auth import Context

@@ -8,8 +8,8 @@ from cloudd.compute.domain.build_spec import device_name, disk_bus, plain_device
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions, base
 from cloudd.compute.domain.server_volume import ServerVolumes
+from cloudd.compute.domain.work import VolumeParams
 from cloudd.compute.errors import AttachmentNotFound
-from cloudd.compute.sagas.params import VolumeParams
 from cloudd.compute.store.block_device import BlockDevice, BlockDeviceStore
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest, Conflict

@@ -1,9 +1,9 @@
 """Plugs a NIC into a server."""
 
 from cloudd.compute.domain.build_spec import interface_spec
+from cloudd.compute.domain.work import InterfaceParams
 from cloudd.compute.messages import AttachInterface as AttachMessage
 from cloudd.compute.messages import DetachInterface as DetachMessage
-from cloudd.compute.sagas.params import InterfaceParams
 from cloudd.compute.sagas.server_saga import ServerSaga
 from cloudd.compute.store.interface import Interface
 from cloudd.kit.errors import Condition, NotFound

@@ -1,8 +1,8 @@
 """Plugs a volume into a server."""
 
 from cloudd.compute.domain.build_spec import disk_spec
+from cloudd.compute.domain.work import VolumeParams
 from cloudd.compute.messages import AttachDisk, DetachDisk
-from cloudd.compute.sagas.params import VolumeParams
 from cloudd.compute.sagas.server_saga import ServerSaga
 from cloudd.compute.store.block_device import BlockDevice
 from cloudd.kit.errors import Condition, NotFound

@@ -1,7 +1,7 @@
 """Makes an image of a server's root disk."""
 
+from cloudd.compute.domain.work import CreateImageParams
 from cloudd.compute.messages import SnapshotRoot
-from cloudd.compute.sagas.params import CreateImageParams
 from cloudd.compute.sagas.server_saga import ServerSaga
 from cloudd.kit.saga import Run
 

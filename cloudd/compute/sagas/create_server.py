@@ -4,9 +4,9 @@ from typing import Any
 
 from cloudd.compute.domain import server_state
 from cloudd.compute.domain.scheduler import Scheduler
+from cloudd.compute.domain.work import CreateServerParams
 from cloudd.compute.errors import Abandoned
 from cloudd.compute.messages import BuildServer, DestroyServer
-from cloudd.compute.sagas.params import CreateServerParams
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.compute.store.server import Server
 from cloudd.kit.clock import now

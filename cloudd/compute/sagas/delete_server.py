@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from cloudd.compute.domain.host import Hosts
 from cloudd.compute.domain.server_state import DELETED, ERROR, NO_STATE
+from cloudd.compute.domain.work import ServerParams
 from cloudd.compute.errors import StillBusy
 from cloudd.compute.messages import DestroyServer
-from cloudd.compute.sagas.params import ServerParams
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.compute.store.host import HostStore
 from cloudd.kit.clock import now

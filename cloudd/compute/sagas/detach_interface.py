@@ -1,7 +1,7 @@
 """Unplugs a NIC from a server."""
 
+from cloudd.compute.domain.work import InterfaceParams
 from cloudd.compute.messages import DetachInterface as DetachMessage
-from cloudd.compute.sagas.params import InterfaceParams
 from cloudd.compute.sagas.server_saga import ServerSaga
 from cloudd.kit.saga import Run
 

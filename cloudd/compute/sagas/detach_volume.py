@@ -1,7 +1,7 @@
 """Unplugs a volume from a server."""
 
+from cloudd.compute.domain.work import VolumeParams
 from cloudd.compute.messages import DetachDisk
-from cloudd.compute.sagas.params import VolumeParams
 from cloudd.compute.sagas.server_saga import ServerSaga
 from cloudd.kit.saga import Run
 

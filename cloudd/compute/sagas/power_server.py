@@ -1,9 +1,9 @@
 """Starts, stops, restarts, freezes and wakes a server."""
 
 from cloudd.compute.domain import server_state as s
+from cloudd.compute.domain.work import PowerServerParams
 from cloudd.compute.drivers.base import RebootKind
 from cloudd.compute.messages import BuildServer, ChangePower, RebootServer, StopServer
-from cloudd.compute.sagas.params import PowerServerParams
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.kit.errors import Condition
 from cloudd.kit.saga import Run

@@ -1,8 +1,8 @@
 """Puts a fresh root disk under a server: same id, same ports, same volumes."""
 
 from cloudd.compute.domain import server_state
+from cloudd.compute.domain.work import RebuildServerParams
 from cloudd.compute.messages import BuildServer, DestroyServer
-from cloudd.compute.sagas.params import RebuildServerParams
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.kit.clock import now
 from cloudd.kit.errors import Condition

@@ -1,8 +1,8 @@
 """Brings a server back that should run but does not, after its host was rebooted or its domain was lost."""
 
 from cloudd.compute.domain import server_state
+from cloudd.compute.domain.work import ServerParams
 from cloudd.compute.messages import BuildServer
-from cloudd.compute.sagas.params import ServerParams
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.kit.errors import Condition
 from cloudd.kit.saga import Run

@@ -4,10 +4,10 @@ import msgspec
 
 from cloudd.compute.domain import server_state
 from cloudd.compute.domain.scheduler import amounts
+from cloudd.compute.domain.work import ResizeServerParams
 from cloudd.compute.messages import ConfirmResize as ConfirmMessage
 from cloudd.compute.messages import ResizeServer as ResizeMessage
 from cloudd.compute.messages import RevertResize as RevertMessage
-from cloudd.compute.sagas.params import ResizeServerParams
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.compute.store.server import FlavorFacts
 from cloudd.kit.errors import Condition

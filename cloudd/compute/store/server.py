@@ -174,6 +174,8 @@ class ServerStore(Store[Server]):
     async def counts_by_host(self, tx: Transaction) -> dict[str, tuple[int, int, int]]:
         """Host name to (servers, vcpus, MiB)."""
         c = server_table.c
-        sums = sa.select(c.host, sa.func.count().label("count"), sa.func.sum(c.vcpus).label("cores"), sa.func.sum(c.memory_mib).label("ram"))
+        sums = sa.select(
+            c.host, sa.func.count().label("count"), sa.func.sum(c.vcpus).label("cores"), sa.func.sum(c.memory_mib).label("ram")
+        )
         rows = await tx.rows(sums.where(c.host.is_not(None), *_SPARE).group_by(c.host))
         return {row["host"]: (int(row["count"]), int(row["cores"]), int(row["ram"])) for row in rows}

@@ -1,4 +1,4 @@
-"""What each saga needs to know beside the rows."""
+"""What each saga on a server is told beside the rows."""
 
 from typing import Any
 
