@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 from litestar.handlers import HTTPRouteHandler
 
 from cloudd import assembly
@@ -22,7 +23,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> assembly.Process:
     return assembly.Process(settings_for(tmp_path_factory.mktemp("whole")))
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedCloud]:
     embedded = await start_cloud(settings_for(tmp_path_factory.mktemp("running")))
     yield embedded
@@ -45,14 +46,23 @@ def addresses(process: assembly.Process) -> list[tuple[str, str, str, str]]:
 
 
 def test_every_route_has_a_known_rule(whole: assembly.Process) -> None:
-    unknown = [(name, handler.paths, handler.opt.get("rule")) for name, handler in routes(whole) if handler.opt.get("rule") not in {PUBLIC, *whole.policy.texts}]
+    unknown = [
+        (name, handler.paths, handler.opt.get("rule"))
+        for name, handler in routes(whole)
+        if handler.opt.get("rule") not in {PUBLIC, *whole.policy.texts}
+    ]
     assert not unknown
 
 
 def test_every_rule_is_used_or_asked_for_by_name(whole: assembly.Process) -> None:
     used = {handler.opt["rule"] for _, handler in routes(whole)}
     source = "".join(path.read_text() for service in whole.services for path in assembly_files(service.name))
-    unused = [rule for service in whole.services for rule in service.rules if rule not in used and source.count(f'"{rule}"') < 2 and f"rule:{rule}" not in source]
+    unused = [
+        rule
+        for service in whole.services
+        for rule in service.rules
+        if rule not in used and source.count(f'"{rule}"') < 2 and f"rule:{rule}" not in source
+    ]
     assert not unused
 
 
