@@ -293,7 +293,9 @@ def remove(module, vsctl):
             if not set(bridges) - {INTEGRATION, EXTERNAL, PHYSICAL}:
                 # Nobody else uses the switch: it takes its datapath along. The unit's own stop leaves that for the next start.
                 module.run_command(["ovs-appctl", "--timeout=10", "exit", "--cleanup"])
-    left = [] if SOCKET.exists() and module.check_mode else [name for name in DEVICES if Path("/sys/class/net", name).exists()]
+    # Not by /sys, which in a container may show its machine's links.
+    present = [name for name in DEVICES if module.run_command(["ip", "link", "show", "dev", name])[0] == 0]
+    left = [] if commands and module.check_mode else present
     if not module.check_mode:
         for name in left:
             module.run_command(["ip", "link", "delete", name])
