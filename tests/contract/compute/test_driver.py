@@ -28,7 +28,7 @@ libvirt = pytest.importorskip("libvirt")
 def make_driver(kind: str, directory: Path) -> ComputeDriver:
     if kind == "fake":
         return FakeDriver()
-    from cloudd.compute.drivers.libvirt.driver import LibvirtDriver  # noqa: PLC0415  (only where libvirt is)
+    from cloudd.compute.drivers.libvirt.driver import LibvirtDriver
 
     uri = "test:///default" if kind == "mock" else "qemu:///system"
     return LibvirtDriver(uri, str(directory), virt_type="auto" if kind == "mock" else "qemu")

@@ -115,7 +115,7 @@ class LibvirtDriver(ComputeDriver):
             hypervisor_version=handle.getVersion(),
             cpu_model=model,
             cpu_architecture=self._features.architecture,
-            boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            boot_id=_boot_id(),
         )
 
     async def domains(self) -> list[DomainState]:
@@ -275,6 +275,14 @@ class LibvirtDriver(ComputeDriver):
         _plug_out(self._connection.domain(spec.server_id))
         self._disks.unshelve_root(spec.server_id)
         self._build(spec, power_on)
+
+
+def _boot_id() -> str:
+    """Another one after every reboot: the kernel's, and when the first process began, for a container shares its host's kernel."""
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    # The 22nd field; the second is the program's name in parentheses, which may hold anything.
+    began = Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
+    return f"{kernel}-{began}"
 
 
 def _power_state(domain: Any) -> PowerState:
