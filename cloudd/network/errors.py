@@ -36,9 +36,6 @@ class QuotaExceeded(Condition):
     message = "Quota exceeded for resources: ['{resource}']."
 
 
-# Networks
-
-
 class NetworkNotFound(Condition):
     code = "network.network.not_found"
     status = 404
@@ -72,9 +69,6 @@ class ExternalNetworkInUse(Condition):
     status = 409
     type_name = "ExternalNetworkInUse"
     message = "External network {network_id} cannot be updated to be made non-external, since it has existing gateway ports."
-
-
-# Subnets
 
 
 class SubnetNotFound(Condition):
@@ -124,9 +118,6 @@ class SubnetPoolExhausted(Condition):
     status = 409
     type_name = "SubnetAllocationError"
     message = "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /{prefixlen}."
-
-
-# Ports
 
 
 class PortNotFound(Condition):
@@ -199,9 +190,6 @@ class AddressPairsNeedPortSecurity(Condition):
     message = "Port Security must be enabled in order to have allowed address pairs on a port."
 
 
-# Routers
-
-
 class RouterNotFound(Condition):
     code = "network.router.not_found"
     status = 404
@@ -256,9 +244,6 @@ class GatewayInUseByFloatingIp(Condition):
     )
 
 
-# Floating IPs
-
-
 class FloatingIpNotFound(Condition):
     code = "network.floating_ip.not_found"
     status = 404
@@ -284,9 +269,6 @@ class FloatingIpUnreachable(Condition):
         "External network {network_id} is not reachable from subnet {subnet_id}. "
         "Therefore, cannot associate Port {port_id} with a Floating IP."
     )
-
-
-# Security groups
 
 
 class SecurityGroupNotFound(Condition):
@@ -329,9 +311,6 @@ class SecurityGroupRuleExists(Condition):
     status = 409
     type_name = "SecurityGroupRuleExists"
     message = "Security group rule already exists. Rule id is {rule_id}."
-
-
-# For servers
 
 
 class NetworkAmbiguous(Condition):

@@ -4,7 +4,9 @@ _NOUNS = ("network", "subnet", "port", "router", "floatingip", "security_group",
 
 RULES: dict[str, str] = {
     **{f"network:get_{noun}": "rule:reader" for noun in _NOUNS},
-    **{f"network:{verb}_{noun}": "rule:member" for noun in _NOUNS for verb in ("create", "update", "delete")},
+    **{f"network:{verb}_{noun}": "rule:member" for noun in _NOUNS for verb in ("create", "delete")},
+    # A security group's rule is replaced, not changed.
+    **{f"network:update_{noun}": "rule:member" for noun in _NOUNS if noun != "security_group_rule"},
     "network:add_router_interface": "rule:member",
     "network:remove_router_interface": "rule:member",
     "network:get_extension": "rule:any",

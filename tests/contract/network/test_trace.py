@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     settings = ["hostname=host", 'other_config:ovn-bridge-mappings="external:br-ex"', "other_config:ovn-cms-options=enable-chassis-as-gw"]
     sbctl = ["ovn-sbctl", "--no-leader-only", f"--db=unix:{path}/sb.sock", "--timeout=10"]
     try:
+        while not all((path / f"{name}.sock").exists() for name in ("nb", "sb")):
+            assert all(process.poll() is None for process in running), "OVN ended at once"
+            time.sleep(0.05)
         subprocess.run([*sbctl, "chassis-add", "host", "geneve", "192.0.2.200", "--", "set", "Chassis", "host", *settings], check=True)
         yield path
         assert not [line for line in (path / "northd.log").read_text().splitlines() if "|ERR|" in line or "|WARN|" in line]
