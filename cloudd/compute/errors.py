@@ -132,7 +132,7 @@ class NoValidHost(Condition):
 
 
 class HostFailed(Condition):
-    """The hypervisor of a host could not do it; `reason` says what and why."""
+    """The hypervisor of a host could not do it; `reason` says what and why, the field `driver_code` is the driver's own."""
 
     code = "compute.host.failed"
     status = 500

@@ -90,13 +90,13 @@ class ComputeAgent:
         except DriverError as error:
             log.warning("server %s: %s: %s", server_id, error.code, error.message)
             kind = HostFailedForNow if error.retryable else HostFailed
-            raise kind(reason=error.message) from error
+            raise kind(reason=error.message, driver_code=error.code) from error
 
     async def _list_domains(self, _message: m.ListDomains) -> list[DomainState]:
         try:
             return await self.driver.domains()
         except DriverError as error:
-            raise HostFailedForNow(reason=error.message) from error
+            raise HostFailedForNow(reason=error.message, driver_code=error.code) from error
 
     async def _build(self, message: m.BuildServer) -> None:
         async with self._turn(message.spec.server_id):
@@ -127,7 +127,7 @@ class ComputeAgent:
         except DomainNotFoundError:
             raise NoDomain(server_id=message.server_id) from None
         except DriverError as error:
-            raise HostFailed(reason=error.message) from error
+            raise HostFailed(reason=error.message, driver_code=error.code) from error
 
     async def _attach_disk(self, message: m.AttachDisk) -> None:
         async with self._turn(message.server_id):

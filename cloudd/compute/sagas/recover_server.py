@@ -2,6 +2,7 @@
 
 from cloudd.compute.domain import server_state
 from cloudd.compute.domain.work import ServerParams
+from cloudd.compute.errors import HostFailed, HostFailedForNow
 from cloudd.compute.messages import BuildServer
 from cloudd.compute.sagas.server_saga import ServerSaga, fault_of
 from cloudd.kit.errors import Condition
@@ -29,7 +30,14 @@ class RecoverServer(ServerSaga):
 
     async def build(self, run: Run) -> None:
         server = await self.server(run)
-        await self.ask(server.host, BuildServer(spec=await self.spec(server)), timeout_seconds=self.settings.build_timeout_seconds)
+        message = BuildServer(spec=await self.spec(server))
+        try:
+            await self.ask(server.host, message, timeout_seconds=self.settings.build_timeout_seconds)
+        except HostFailed as error:
+            # A host that has just booted may not have its switches yet; what the hypervisor refuses now it may take soon.
+            if str(error.fields.get("driver_code", "")).startswith("libvirt_"):
+                raise HostFailedForNow(**error.fields) from error
+            raise
 
     async def finish(self, run: Run) -> None:
         await self.end(run, vm_state=server_state.ACTIVE, power_state=server_state.RUNNING, fault=None)
