@@ -12,6 +12,7 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/image.sh"
 
 directory=$1 kernel_package=$2 size_mib=$3 release=$4 packages=$5
+lock_directory "$directory"
 image=$directory/debian.qcow2
 
 # Debian's own archives as this machine's apt knows them; an image is no place for what else the machine installs from.
@@ -64,6 +65,8 @@ rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/* "$tree"/var/log/*.log
 : >"$tree/etc/machine-id"
 ln -sfn ../run/systemd/resolve/stub-resolv.conf "$tree/etc/resolv.conf"
 chroot "$tree" systemctl --quiet enable systemd-networkd.service systemd-resolved.service
+# Of use on LVM alone, and slow.
+chroot "$tree" systemctl --quiet mask e2scrub_reap.service e2scrub_all.timer
 chroot "$tree" passwd --quiet --lock root
 
 write_boot_configuration "$tree" /vmlinuz /initrd.img quiet

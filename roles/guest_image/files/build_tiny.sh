@@ -16,6 +16,7 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/tiny_tree.sh"
 
 directory=$1 kernel_meta_package=$2 size_mib=$3
+lock_directory "$directory"
 image=$directory/tiny.qcow2
 
 mapfile -t packages < <(packages_with_libraries "$kernel_meta_package" busybox-static bash dropbear-bin openssh-sftp-server curl jq \

@@ -1,6 +1,12 @@
 # shellcheck shell=bash
 # Keeps a finished image for as long as its inputs stay the same, and puts a new one in its place in one move.
 
+# Waits until no other build works in directory $1, and keeps others waiting until this one ends.
+lock_directory() {
+    exec 9>"$1/.lock"
+    flock 9
+}
+
 # Prints what stands for all inputs of an image: the files and directories named, and the text on standard input.
 digest_of_inputs() {
     { cat; find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | cut -d' ' -f1; } | sha256sum | cut -d' ' -f1
