@@ -15,7 +15,8 @@ _WRITES = (
     "volume:update_snapshot", "volume:delete_snapshot", "volume:update_snapshot_metadata", "volume:snapshot_action",
 )  # fmt: skip
 _ADMINS = (
-    "volume:manage_types", "volume:update_quota_set", "volume:manage_services", "volume:get_services", "volume:get_pools",
+    "volume:manage_types", "volume:update_quota_set",
+    "volume:manage_quota_classes", "volume:manage_services", "volume:get_services", "volume:get_pools",
     "volume:get_type_access", "volume:manage_type_access", "volume:manage_attachments", "volume:manage_type_extra_specs",
     "volume:get_hosts",
 )  # fmt: skip

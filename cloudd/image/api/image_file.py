@@ -41,9 +41,9 @@ async def stage_file(ctx: Context, image_id: str, request: Request[Any, Any, Any
 
 
 @route("POST", "/v2/images/{image_id:str}/import", rule="image:upload_image", status=202)
-async def import_image(ctx: Context, image_id: str, data: ImportSpec, imports: Imports) -> Response[None]:
+async def import_image(ctx: Context, image_id: str, data: ImportSpec, imports: Imports) -> Response[bytes]:
     await imports.start(ctx, image_id, data)
-    return Response(None, status_code=202)
+    return Response(b"", status_code=202, media_type="application/json")
 
 
 @route("GET", "/v2/images/{image_id:str}/file", rule="image:download_image")

@@ -127,7 +127,7 @@ class Uploads:
         async with self.db.write() as tx:
             image = await self.store.get(tx, image_id, lock=True)
             if image is not None and image.status == "importing":
-                told = {**image.properties, "os_glance_import_failure": reason}
+                told = {**image.properties, "os_glance_failed_import": "file", "os_glance_import_failure": reason}
                 await self.store.update(tx, image_id, status="queued", properties=told, updated_at=now())
 
     async def download(self, ctx: Context, image_id: str, asked: tuple[int | None, int | None] | None) -> Content | None:

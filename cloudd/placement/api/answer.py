@@ -23,4 +23,6 @@ def answer(
     cache: dict[str, str] = {}
     if ctx.version >= (1, 15) and body is not None:
         cache = {"Last-Modified": format_datetime(modified or now(), usegmt=True), "Cache-Control": "no-cache"}
-    return Response(content=body, status_code=status, headers={**cache, **(headers or {})}, media_type="application/json")
+    return Response(
+        content=b"" if body is None else body, status_code=status, headers={**cache, **(headers or {})}, media_type="application/json"
+    )

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
 
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import iso_micro
@@ -114,9 +114,8 @@ async def delete_attachment(ctx: Context, attachment_id: str, attachments: Attac
 
 
 @on("POST", "/attachments/{attachment_id:str}/action", rule="volume:manage_attachments", status=204)
-async def complete_attachment(ctx: Context, attachment_id: str, data: AttachmentAction, attachments: Attachments) -> Response[None]:
+async def complete_attachment(ctx: Context, attachment_id: str, data: AttachmentAction, attachments: Attachments) -> None:
     """The connection is complete as soon as it is made; this checks that it is (3.44)."""
     since(ctx, 44)
     if (await attachments.show(ctx, attachment_id)).status != "attached":
         raise BadRequest(reason=f"Attachment {attachment_id} has no connection yet; update it with a connector first.")
-    return Response(None, status_code=204)

@@ -7,7 +7,7 @@ from litestar import Request
 
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import iso_micro, now
-from cloudd.kit.errors import NotFound
+from cloudd.kit.errors import BadRequest, NotFound
 from cloudd.volume.api.path import on
 from cloudd.volume.domain.host import Hosts, is_alive
 from cloudd.volume.domain.listing import is_true
@@ -47,8 +47,17 @@ def service_view(ctx: Context, host: Host) -> dict[str, Any]:
 
 @on("GET", "/os-services", rule="volume:get_services")
 async def list_services(ctx: Context, request: Request[Any, Any, Any], hosts: Hosts) -> dict[str, Any]:
-    """The hosts' agents, and the scheduler, which is part of every process of the control plane."""
     query = request.query_params
+    found = await services_of(ctx, hosts)
+    if binary := query.get("binary"):
+        found = [service for service in found if service["binary"] == binary]
+    if host := query.get("host"):
+        found = [service for service in found if host in (service["host"], service["host"].partition("@")[0])]
+    return {"services": found}
+
+
+async def services_of(ctx: Context, hosts: Hosts) -> list[dict[str, Any]]:
+    """The hosts' agents, and the scheduler, which is part of every process of the control plane."""
     found = [service_view(ctx, host) for host in await hosts.all()]
     scheduler: dict[str, Any] = {
         "binary": "cinder-scheduler", "host": "cloudd", "zone": hosts.cloud.settings.section(VolumeSettings).availability_zone,
@@ -56,12 +65,7 @@ async def list_services(ctx: Context, request: Request[Any, Any, Any], hosts: Ho
     }  # fmt: skip
     if ctx.version >= (3, 7):
         scheduler["cluster"] = None
-    found.append(scheduler)
-    if binary := query.get("binary"):
-        found = [service for service in found if service["binary"] == binary]
-    if host := query.get("host"):
-        found = [service for service in found if host in (service["host"], service["host"].partition("@")[0])]
-    return {"services": found}
+    return [*found, scheduler]
 
 
 @on("PUT", "/os-services/{action:str}", rule="volume:manage_services")
@@ -70,6 +74,8 @@ async def change_service(
 ) -> dict[str, Any]:
     if (data.binary or data.service) != BINARY:
         raise NotFound(what=f"Service {data.binary or data.service} on host {data.host}")
+    if action == "disable-log-reason" and not (data.disabled_reason or "").strip():
+        raise BadRequest(reason="Disabling with a reason needs a disabled_reason.")
     name = data.host.partition("@")[0]
     host = await hosts.set_disabled(name, disabled=action != "enable", reason=data.disabled_reason)
     body: dict[str, Any] = {
@@ -104,17 +110,35 @@ async def list_pools(request: Request[Any, Any, Any], hosts: Hosts) -> dict[str,
 
 
 @on("GET", "/os-hosts", rule="volume:get_hosts")
-async def list_hosts(hosts: Hosts) -> dict[str, Any]:
+async def list_hosts(ctx: Context, hosts: Hosts) -> dict[str, Any]:
     return {
         "hosts": [
             {
-                "host_name": f"{host.id}@{host.driver}",
-                "service": BINARY,
-                "service-status": "available" if is_alive(host) else "unavailable",
-                "service-state": "disabled" if host.disabled else "enabled",
-                "zone": host.availability_zone,
-                "last-update": iso_micro(host.updated_at),
+                "host_name": service["host"],
+                "service": service["binary"],
+                "service-status": "available" if service["state"] == "up" else "unavailable",
+                "service-state": service["status"],
+                "zone": service["zone"],
+                "last-update": service["updated_at"],
             }
-            for host in await hosts.all()
+            for service in await services_of(ctx, hosts)
         ]
     }
+
+
+@on("GET", "/os-hosts/{name:str}", rule="volume:get_hosts")
+async def show_host(name: str, hosts: Hosts) -> dict[str, Any]:
+    """What a host keeps, in sum and by project, in numbers written as text."""
+    shares = await hosts.shares(name.partition("@")[0])
+    resources = [
+        {
+            "host": name,
+            "project": share.project_id or "(total)",
+            "volume_count": str(share.volumes),
+            "total_volume_gb": str(share.volume_gib),
+            "snapshot_count": str(share.snapshots),
+            "total_snapshot_gb": str(share.snapshot_gib),
+        }
+        for share in shares
+    ]
+    return {"host": [{"resource": resource} for resource in resources]}

@@ -7,7 +7,7 @@ from litestar import Response
 
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest
-from cloudd.volume.api.path import on
+from cloudd.volume.api.path import nothing, on
 from cloudd.volume.domain.snapshot import Snapshots
 from cloudd.volume.domain.volume import Volumes
 from cloudd.volume.errors import MetadataNotFound
@@ -67,9 +67,9 @@ async def set_volume_metadata_item(ctx: Context, volume_id: str, key: str, data:
 
 
 @on("DELETE", "/volumes/{volume_id:str}/metadata/{key:str}", rule="volume:update_volume_metadata")
-async def delete_volume_metadata_item(ctx: Context, volume_id: str, key: str, volumes: Volumes) -> Response[None]:
+async def delete_volume_metadata_item(ctx: Context, volume_id: str, key: str, volumes: Volumes) -> Response[bytes]:
     await volumes.update(ctx, volume_id, {"metadata": without((await volumes.show(ctx, volume_id)).metadata, key)})
-    return Response(None, status_code=200)
+    return nothing(200)
 
 
 @on("GET", "/snapshots/{snapshot_id:str}/metadata", rule="volume:get_snapshot_metadata")
@@ -101,6 +101,6 @@ async def set_snapshot_metadata_item(ctx: Context, snapshot_id: str, key: str, d
 
 
 @on("DELETE", "/snapshots/{snapshot_id:str}/metadata/{key:str}", rule="volume:update_snapshot_metadata")
-async def delete_snapshot_metadata_item(ctx: Context, snapshot_id: str, key: str, snapshots: Snapshots) -> Response[None]:
+async def delete_snapshot_metadata_item(ctx: Context, snapshot_id: str, key: str, snapshots: Snapshots) -> Response[bytes]:
     await snapshots.update(ctx, snapshot_id, {"metadata": without((await snapshots.show(ctx, snapshot_id)).metadata, key)})
-    return Response(None, status_code=200)
+    return nothing(200)

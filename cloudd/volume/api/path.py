@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from cloudd.kit.auth import Context
@@ -20,3 +21,8 @@ def since(ctx: Context, minor: int) -> None:
     """The route exists from microversion 3.<minor> on."""
     if ctx.version < (3, minor):
         raise NotFound(what="The resource")
+
+
+def nothing(status: int) -> Response[bytes]:
+    """An answer without a body."""
+    return Response(b"", status_code=status, media_type="application/json")

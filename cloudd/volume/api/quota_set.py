@@ -6,10 +6,10 @@ import msgspec
 from litestar import Request, Response
 
 from cloudd.kit.auth import Context
-from cloudd.kit.errors import BadRequest, Forbidden
-from cloudd.volume.api.path import on
+from cloudd.kit.errors import BadRequest, Forbidden, NotFound
+from cloudd.volume.api.path import nothing, on
 from cloudd.volume.domain.listing import is_true
-from cloudd.volume.domain.quota import Quotas
+from cloudd.volume.domain.quota import DEFAULT_CLASS, Quotas
 
 
 class QuotaSetUpdate(msgspec.Struct):
@@ -49,7 +49,7 @@ async def show_quota_set(ctx: Context, target_id: str, request: Request[Any, Any
 @on("GET", "/os-quota-sets/{target_id:str}/defaults", rule="volume:get_quota_set")
 async def show_default_quota_set(ctx: Context, target_id: str, quotas: Quotas) -> dict[str, Any]:
     own(ctx, target_id)
-    return {"quota_set": {"id": target_id, **quotas.defaults}}
+    return {"quota_set": {"id": target_id, **await quotas.defaults()}}
 
 
 @on("PUT", "/os-quota-sets/{target_id:str}", rule="volume:update_quota_set")
@@ -59,9 +59,31 @@ async def update_quota_set(target_id: str, data: QuotaSetUpdate, quotas: Quotas)
 
 
 @on("DELETE", "/os-quota-sets/{target_id:str}", rule="volume:update_quota_set", status=200)
-async def reset_quota_set(target_id: str, quotas: Quotas) -> Response[None]:
+async def reset_quota_set(target_id: str, quotas: Quotas) -> Response[bytes]:
     await quotas.reset(target_id)
-    return Response(None, status_code=200)
+    return nothing(200)
+
+
+class QuotaClassUpdate(msgspec.Struct):
+    quota_class_set: dict[str, int | str]
+
+
+def checked_class(name: str) -> None:
+    if name != DEFAULT_CLASS:
+        raise NotFound(what=f"Quota class {name}")
+
+
+@on("GET", "/os-quota-class-sets/{name:str}", rule="volume:manage_quota_classes")
+async def show_quota_class(name: str, quotas: Quotas) -> dict[str, Any]:
+    checked_class(name)
+    return {"quota_class_set": {"id": name, **await quotas.defaults()}}
+
+
+@on("PUT", "/os-quota-class-sets/{name:str}", rule="volume:manage_quota_classes")
+async def update_quota_class(name: str, data: QuotaClassUpdate, quotas: Quotas) -> dict[str, Any]:
+    checked_class(name)
+    limits = {key: limit_of(key, value) for key, value in data.quota_class_set.items() if key not in _IGNORED}
+    return {"quota_class_set": await quotas.set(DEFAULT_CLASS, limits)}
 
 
 @on("GET", "/limits", rule="volume:get_limits")

@@ -160,14 +160,12 @@ def snapshot_view(ctx: Context, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+def type_base(kind: VolumeType) -> dict[str, Any]:
+    return {"id": kind.id, "name": kind.name, "description": kind.description, "is_public": kind.is_public}
+
+
 def type_view(ctx: Context, kind: VolumeType) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "id": kind.id,
-        "name": kind.name,
-        "description": kind.description,
-        "is_public": kind.is_public,
-        "os-volume-type-access:is_public": kind.is_public,
-    }
+    body = {**type_base(kind), "os-volume-type-access:is_public": kind.is_public}
     if ctx.is_admin:
         body |= {"extra_specs": kind.extra_specs, "qos_specs_id": None}
     elif allows_multiattach(kind):

@@ -7,7 +7,7 @@ from litestar import Request, Response
 
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest
-from cloudd.volume.api.path import on
+from cloudd.volume.api.path import nothing, on
 from cloudd.volume.api.shapes import SORTABLE, Links, Slice, snapshot_base, snapshot_view
 from cloudd.volume.api.volume import Name, VolumeUpdate, changes_of
 from cloudd.volume.api.volume_action import Empty, Flag, admin, flag
@@ -103,21 +103,21 @@ async def update_snapshot(ctx: Context, snapshot_id: str, data: SnapshotUpdateRe
 
 
 @on("DELETE", "/snapshots/{snapshot_id:str}", rule="volume:delete_snapshot", status=202)
-async def delete_snapshot(ctx: Context, snapshot_id: str, snapshots: Snapshots) -> Response[None]:
+async def delete_snapshot(ctx: Context, snapshot_id: str, snapshots: Snapshots) -> Response[bytes]:
     await snapshots.delete(ctx, snapshot_id)
-    return Response(None, status_code=202)
+    return nothing(202)
 
 
 @on("POST", "/snapshots/{snapshot_id:str}/action", rule="volume:snapshot_action", status=202)
-async def act_on_snapshot(ctx: Context, snapshot_id: str, data: SnapshotAction, snapshots: Snapshots) -> Response[None]:
+async def act_on_snapshot(ctx: Context, snapshot_id: str, data: SnapshotAction, snapshots: Snapshots) -> Response[bytes]:
     admin(ctx)
     status = data.reset_status if data.reset_status is not msgspec.UNSET else data.update_status
     if (status is msgspec.UNSET) == (data.force_delete is msgspec.UNSET):
         raise BadRequest(reason="The body holds exactly one action that this API knows.")
     if status is msgspec.UNSET:
         await snapshots.delete(ctx, snapshot_id, force=True)
-        return Response(None, status_code=202)
+        return nothing(202)
     if status.status not in SETTABLE_STATUSES:
         raise BadRequest(reason=f"Invalid status {status.status!r}; valid are {', '.join(SETTABLE_STATUSES)}.")
     await snapshots.update(ctx, snapshot_id, {"status": status.status, "reason": None})
-    return Response(None, status_code=202)
+    return nothing(202)

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, Response
 
 from cloudd.kit.auth import Context
-from cloudd.volume.api.path import on, since
+from cloudd.volume.api.path import nothing, on, since
 from cloudd.volume.api.shapes import SORTABLE, Links, Slice, volume_base, volume_view
 from cloudd.volume.domain.attachment import Attachments
 from cloudd.volume.domain.listing import is_true, volume_filters
@@ -161,8 +161,8 @@ async def update_volume(ctx: Context, volume_id: str, data: VolumeUpdateRequest,
 
 
 @on("DELETE", "/volumes/{volume_id:str}", rule="volume:delete", status=202)
-async def delete_volume(ctx: Context, volume_id: str, request: Request[Any, Any, Any], volumes: Volumes) -> Response[None]:
+async def delete_volume(ctx: Context, volume_id: str, request: Request[Any, Any, Any], volumes: Volumes) -> Response[bytes]:
     query = request.query_params
     force = ctx.version >= (3, 23) and ctx.is_admin and is_true(query.get("force"))
     await volumes.delete(ctx, volume_id, cascade=is_true(query.get("cascade")), force=force)
-    return Response(None, status_code=202)
+    return nothing(202)

@@ -9,7 +9,7 @@ from litestar import Response
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import iso_micro
 from cloudd.kit.errors import BadRequest, Forbidden
-from cloudd.volume.api.path import on
+from cloudd.volume.api.path import nothing, on
 from cloudd.volume.api.volume import Name, size_of
 from cloudd.volume.domain.attachment import Attachments
 from cloudd.volume.domain.snapshot import Snapshots
@@ -136,7 +136,7 @@ class VolumeActions:
 
     async def set_bootable(self, ctx: Context, volume_id: str, data: Bootable) -> Response[Any]:
         await self.volumes.update(ctx, volume_id, {"bootable": flag(data.bootable, "bootable")})
-        return Response(None, status_code=200)
+        return nothing(200)
 
     async def update_readonly(self, ctx: Context, volume_id: str, data: ReadOnly) -> None:
         await self.volumes.set_read_only(ctx, volume_id, read_only=flag(data.readonly, "readonly"))
@@ -219,7 +219,7 @@ class VolumeActions:
 
     async def unset_image_metadata(self, ctx: Context, volume_id: str, data: ImageMetadataKey) -> Response[Any]:
         await self.volumes.remove_image_metadata(ctx, volume_id, data.key)
-        return Response(None, status_code=200)
+        return nothing(200)
 
     async def show_image_metadata(self, ctx: Context, volume_id: str, _: Any) -> Response[Any]:
         return Response({"metadata": (await self.volumes.show(ctx, volume_id)).image_metadata}, status_code=200)
@@ -236,4 +236,4 @@ async def act_on_volume(ctx: Context, volume_id: str, data: VolumeAction, action
     if len(given) != 1:
         raise BadRequest(reason="The body holds exactly one action that this API knows.")
     answer: Response[Any] | None = await getattr(actions, given[0])(ctx, volume_id, getattr(data, given[0]))
-    return answer or Response(None, status_code=202)
+    return answer or nothing(202)

@@ -8,8 +8,8 @@ from litestar import Request, Response
 from cloudd.kit.auth import Context
 from cloudd.kit.body import decode
 from cloudd.kit.errors import BadRequest
-from cloudd.volume.api.path import on, since
-from cloudd.volume.api.shapes import type_view
+from cloudd.volume.api.path import nothing, on, since
+from cloudd.volume.api.shapes import type_base, type_view
 from cloudd.volume.domain.listing import is_true
 from cloudd.volume.domain.volume_type import VolumeTypes
 from cloudd.volume.errors import ExtraSpecNotFound
@@ -74,7 +74,7 @@ async def create_type(ctx: Context, data: TypeCreateRequest, types: VolumeTypes)
     public = given.also_public if given.is_public is msgspec.UNSET else given.is_public
     specs = given.extra_specs or {}
     kind = await types.create(given.name, given.description, is_public=public is not False, extra_specs=specs)
-    return {"volume_type": {**type_view(ctx, kind), "extra_specs": specs}}
+    return {"volume_type": {**type_base(kind), "os-volume-type-access:is_public": kind.is_public, "extra_specs": specs}}
 
 
 @on("GET", "/types/default", rule="volume:get_default_type")
@@ -93,13 +93,14 @@ async def update_type(ctx: Context, type_id: str, data: TypeUpdateRequest, types
     changes = {key: value for key, value in given.items() if value is not msgspec.UNSET and not (value is None and key != "description")}
     if not changes:
         raise BadRequest(reason="Specify volume type name, description or is_public.")
-    return {"volume_type": type_view(ctx, await types.update(ctx, type_id, changes))}
+    kind = await types.update(ctx, type_id, changes)
+    return {"volume_type": {**type_base(kind), "extra_specs": kind.extra_specs}}
 
 
 @on("DELETE", "/types/{type_id:str}", rule="volume:manage_types", status=202)
-async def delete_type(ctx: Context, type_id: str, types: VolumeTypes) -> Response[None]:
+async def delete_type(ctx: Context, type_id: str, types: VolumeTypes) -> Response[bytes]:
     await types.delete(ctx, type_id)
-    return Response(None, status_code=202)
+    return nothing(202)
 
 
 @on("GET", "/types/{type_id:str}/extra_specs", rule="volume:manage_type_extra_specs")
@@ -130,9 +131,9 @@ async def set_extra_spec(ctx: Context, type_id: str, key: str, request: Request[
 
 
 @on("DELETE", "/types/{type_id:str}/extra_specs/{key:str}", rule="volume:manage_type_extra_specs", status=202)
-async def delete_extra_spec(ctx: Context, type_id: str, key: str, types: VolumeTypes) -> Response[None]:
+async def delete_extra_spec(ctx: Context, type_id: str, key: str, types: VolumeTypes) -> Response[bytes]:
     await types.remove_extra_spec(ctx, type_id, key)
-    return Response(None, status_code=202)
+    return nothing(202)
 
 
 @on("GET", "/types/{type_id:str}/os-volume-type-access", rule="volume:get_type_access")
@@ -142,14 +143,14 @@ async def list_type_access(ctx: Context, type_id: str, types: VolumeTypes) -> di
 
 
 @on("POST", "/types/{type_id:str}/action", rule="volume:manage_type_access", status=202)
-async def act_on_type(ctx: Context, type_id: str, data: TypeAction, types: VolumeTypes) -> Response[None]:
+async def act_on_type(ctx: Context, type_id: str, data: TypeAction, types: VolumeTypes) -> Response[bytes]:
     if data.grant is not msgspec.UNSET and data.revoke is msgspec.UNSET:
         await types.grant(ctx, type_id, data.grant.project)
     elif data.revoke is not msgspec.UNSET and data.grant is msgspec.UNSET:
         await types.revoke(ctx, type_id, data.revoke.project)
     else:
         raise BadRequest(reason="The body holds either addProjectAccess or removeProjectAccess.")
-    return Response(None, status_code=202)
+    return nothing(202)
 
 
 @on("GET", "/default-types", rule="volume:manage_types")

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import msgspec
+
 from cloudd.kit.clock import now
 from cloudd.kit.db import Transaction
 from cloudd.kit.errors import NotFound
@@ -11,6 +13,7 @@ from cloudd.volume.errors import NoHost
 from cloudd.volume.messages import Heartbeat
 from cloudd.volume.settings import VolumeSettings
 from cloudd.volume.store.host import Host, HostStore
+from cloudd.volume.store.snapshot import SnapshotStore
 from cloudd.volume.store.volume import VolumeStore
 
 ALIVE = timedelta(seconds=60)
@@ -22,12 +25,23 @@ def is_alive(host: Host) -> bool:
     return host.updated_at > now() - ALIVE
 
 
+class Share(msgspec.Struct):
+    """A project's part of a host; without a project the whole."""
+
+    project_id: str | None = None
+    volumes: int = 0
+    volume_gib: int = 0
+    snapshots: int = 0
+    snapshot_gib: int = 0
+
+
 class Hosts:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.db = cloud.db
         self.store = HostStore()
         self.volumes = VolumeStore()
+        self.snapshots = SnapshotStore()
 
     async def report(self, beat: Heartbeat) -> None:
         """Take an agent's heartbeat."""
@@ -75,3 +89,19 @@ class Hosts:
     async def _room(self, tx: Transaction, host: Host) -> int:
         _, promised_gib = await self.volumes.usage(tx, self.volumes.table.c.host == host.id)
         return host.total_bytes * OVERSUBSCRIPTION - promised_gib * GIB
+
+    async def shares(self, name: str) -> list[Share]:
+        """What a host keeps: all of it first, then each project's part. NotFound."""
+        async with self.db.read() as tx:
+            if await self.store.get(tx, name) is None:
+                raise NotFound(what=f"Volume host {name}")
+            kept = await self.volumes.find(tx, self.volumes.table.c.host == name)
+            ids = [volume.id for volume in kept]
+            snapshots = await self.snapshots.find(tx, self.snapshots.table.c.volume_id.in_(ids)) if ids else []
+        shares = [Share()] + [Share(project_id) for project_id in sorted({volume.project_id for volume in kept})]
+        for share in shares:
+            mine = [volume for volume in kept if share.project_id in (None, volume.project_id)]
+            taken = [snapshot for snapshot in snapshots if share.project_id in (None, snapshot.project_id)]
+            share.volumes, share.volume_gib = len(mine), sum(volume.size for volume in mine)
+            share.snapshots, share.snapshot_gib = len(taken), sum(snapshot.size for snapshot in taken)
+        return shares

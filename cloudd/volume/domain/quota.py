@@ -15,6 +15,8 @@ from cloudd.volume.store.quota import Project, ProjectStore, Quota, QuotaStore
 from cloudd.volume.store.snapshot import SnapshotStore
 from cloudd.volume.store.volume import VolumeStore
 
+#: the class whose limits are every project's default; its rows stand where a project's would
+DEFAULT_CLASS = "default"
 #: quotas of things that this cloud does not have; their usage is nought
 ABSENT = ("backups", "backup_gigabytes", "groups")
 
@@ -29,8 +31,12 @@ class Quotas:
         self.snapshots = SnapshotStore()
 
     @property
-    def defaults(self) -> dict[str, int]:
+    def configured(self) -> dict[str, int]:
         return msgspec.structs.asdict(self.cloud.settings.section(VolumeSettings).quota)
+
+    async def defaults(self) -> dict[str, int]:
+        """What a project without limits of its own may have."""
+        return await self.limits(DEFAULT_CLASS)
 
     async def limits(self, project_id: str) -> dict[str, int]:
         async with self.db.read() as tx:
@@ -42,7 +48,7 @@ class Quotas:
 
     async def set(self, project_id: str, limits: dict[str, int]) -> dict[str, int]:
         for resource, limit in limits.items():
-            if resource not in self.defaults:
+            if resource not in self.configured:
                 raise BadRequest(reason=f"Bad key(s) in quota set: {resource}")
             if limit < -1:
                 raise BadRequest(reason=f"Quota limit for {resource} must be -1 or greater.")
@@ -81,8 +87,9 @@ class Quotas:
             raise VolumeTooLarge(size_gib=size_gib, limit_gib=limit)
 
     async def _limits(self, tx: Transaction, project_id: str) -> dict[str, int]:
-        own: list[Any] = await self.store.find(tx, self.store.table.c.project_id == project_id)
-        return {**self.defaults, **{row.resource: row.limit for row in own}}
+        rows: list[Any] = await self.store.find(tx, self.store.table.c.project_id.in_((DEFAULT_CLASS, project_id)))
+        shared = {row.resource: row.limit for row in rows if row.project_id == DEFAULT_CLASS}
+        return {**self.configured, **shared, **{row.resource: row.limit for row in rows if row.project_id == project_id}}
 
     async def _usage(self, tx: Transaction, project_id: str) -> dict[str, int]:
         where: list[sa.ColumnElement[bool]] = [self.volumes.table.c.project_id == project_id]

@@ -290,7 +290,8 @@ async def test_lists_filter_sort_and_page(demo: User) -> None:
     for query, expected in (
         ("", ["c", "b", "a"]), ("sort_key=size&sort_dir=asc", ["a", "b", "c"]), ("sort=name:asc", ["a", "b", "c"]), ("name=b", ["b"]),
         ("status=available&limit=1", ["c"]), ("status=bogus", []), ("availability_zone=nova&name=a", ["a"]), ("limit=0", []),
-        ("metadata=%7B'key':%20'b'%7D", ["b"]), ('metadata={"key":"x"}', []), ("bootable=true", []), ("offset=1&sort=name:asc&limit=1", ["b"]),
+        ("metadata=%7B'key':%20'b'%7D", ["b"]), ('metadata={"key":"x"}', []), ("bootable=true", []),
+        ("offset=1&sort=name:asc&limit=1", ["b"]),
     ):  # fmt: skip
         assert await names(query) == expected, query
     assert await names("name~=b", "3.31") == ["b"]
