@@ -1,6 +1,5 @@
 """Host aggregates."""
 
-import secrets
 import uuid
 
 import msgspec
@@ -13,6 +12,9 @@ from cloudd.kit.clock import now
 from cloudd.kit.db import Transaction
 from cloudd.kit.errors import Conflict
 from cloudd.kit.service import Cloud
+
+# What is longer is no number that a database takes.
+_DIGITS = 10
 
 
 class Aggregates:
@@ -32,7 +34,7 @@ class Aggregates:
             return await self._of(tx, key)
 
     async def _of(self, tx: Transaction, key: str, *, lock: bool = False) -> Aggregate:
-        where = aggregate_table.c.number == int(key) if key.isdigit() and len(key) < 10 else aggregate_table.c.id == key
+        where = aggregate_table.c.number == int(key) if key.isdigit() and len(key) <= _DIGITS else aggregate_table.c.id == key
         rows = await self.store.find(tx, where)
         if not rows:
             raise AggregateNotFound(aggregate_id=key)
@@ -41,9 +43,10 @@ class Aggregates:
     async def create(self, name: str, zone: str | None) -> Aggregate:
         """AggregateTaken."""
         metadata = {"availability_zone": zone} if zone else {}
-        row = Aggregate(id=str(uuid.uuid4()), number=secrets.randbelow(2**31 - 1) + 1, name=name, metadata=metadata, created_at=now())
+        row = Aggregate(id=str(uuid.uuid4()), number=0, name=name, metadata=metadata, created_at=now())
         try:
             async with self.db.write() as tx:
+                row.number = 1 + max((other.number for other in await self.store.find(tx)), default=0)
                 await self.store.insert(tx, row)
         except IntegrityError:
             raise AggregateTaken(name=name) from None
