@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
 
 from cloudd.kit.auth import Authenticator
 from cloudd.kit.bus import Bus, InProcessBus
@@ -57,7 +56,7 @@ class Process:
         from cloudd.identity.client import IdentityClient
 
         authenticator: Authenticator = self.cloud.client(IdentityClient)
-        apps: dict[str, Any] = {
+        apps = {
             s.name: ServiceApp(
                 s.name, s.routes, title=s.title, error_body=s.error_body, policy=self.policy, authenticator=authenticator,
                 versions=s.versions, dependencies=s.dependencies, max_body_bytes=s.max_body_bytes,

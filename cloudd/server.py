@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 async def serve(process: Process) -> None:
     """Answer requests until SIGTERM or SIGINT; then end what is under way and stop the process's parts."""
     api = process.cloud.settings.section(ApiSettings)
+    app = process.app()
+    app.warm_up()
     server = Server(
-        process.app(),
+        app,
         address=api.listen_address,
         port=api.port,
         interface=Interfaces.ASGINL,

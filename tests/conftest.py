@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
 from cloudd import assembly
-from cloudd.kit.settings import Settings
+from cloudd.identity.bootstrap import bootstrap
+from cloudd.kit.settings import DatabaseSettings, Settings
+from cloudd.migrations.schema import load_tables
+from tests.people import add_people
 
 TOKEN_KEY = Fernet.generate_key().decode()
 
@@ -53,20 +60,56 @@ def settings_for(directory: Path, services: tuple[str, ...] = assembly.SERVICES,
     return Settings({name: section for name, section in sections.items() if name not in assembly.SERVICES or name in services})
 
 
-async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.SERVICES) -> EmbeddedCloud:
-    """A started cloud with the users admin, demo, other and reader."""
-    from cloudd.identity.bootstrap import bootstrap
-    from tests.people import add_people
+class Furnished(msgspec.Struct):
+    """A database file with all tables, the first records and the tests' users, made once and copied for each test."""
 
+    path: Path
+    tokens: dict[str, str]
+    projects: dict[str, str]
+
+
+_furnished: list[Furnished] = []
+
+
+async def furnished() -> Furnished:
+    """The one of this test run."""
+    if not _furnished:
+        load_tables()
+        directory = Path(tempfile.mkdtemp(prefix="cloudd-tests-"))
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        process = assembly.Process(settings_for(directory, ("identity",)), ("identity",))
+        await process.cloud.db.create_tables()
+        await bootstrap(process.cloud, "admin-password")
+        embedded = EmbeddedCloud(process)
+        await add_people(embedded)
+        await embedded.http.aclose()
+        # Closing the last connection folds the write-ahead log into the file.
+        await process.stop()
+        _furnished.append(Furnished(directory / "cloudd.db", embedded.tokens, embedded.projects))
+    return _furnished[0]
+
+
+async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.SERVICES) -> EmbeddedCloud:
+    """A started cloud with the users admin, demo, other and reader. A SQLite database that is not there yet is a copy of ``furnished``."""
+    template = await furnished()
     process = assembly.Process(settings, services)
-    await process.cloud.db.create_tables()
-    await bootstrap(process.cloud, "admin-password")
+    url = settings.section(DatabaseSettings).url
+    if url.startswith("sqlite:///"):
+        database = Path(url.removeprefix("sqlite:///"))
+        if not database.exists():
+            shutil.copy(template.path, database)
+    else:
+        await process.cloud.db.create_tables()
+        await bootstrap(process.cloud, "admin-password")
     await process.start()
     process.serve_topics()
     await process.start_agents(tuple(name for name in assembly.AGENTS if name in services))
     await process.start_worker(alone=True)
     embedded = EmbeddedCloud(process)
-    await add_people(embedded)
+    if url.startswith("sqlite:///"):
+        embedded.tokens, embedded.projects = dict(template.tokens), dict(template.projects)
+    else:
+        await add_people(embedded)
     return embedded
 
 
