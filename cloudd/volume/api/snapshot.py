@@ -19,7 +19,7 @@ _SORTABLE = {key: SORTABLE[key] for key in ("id", "name", "display_name", "statu
 
 
 class SnapshotCreate(msgspec.Struct):
-    volume_id: str
+    volume_id: str | None = None
     name: Name | None = None
     display_name: Name | None = None
     description: Name | None = None
@@ -61,7 +61,7 @@ def forced(ctx: Context, data: SnapshotCreate) -> bool:
 async def create_snapshot(ctx: Context, data: SnapshotCreateRequest, snapshots: Snapshots) -> dict[str, Any]:
     given = data.snapshot
     spec = SnapshotSpec(
-        volume_id=given.volume_id, name=given.name or given.display_name, description=given.description or given.display_description,
+        volume_id=given.volume_id or "", name=given.name or given.display_name, description=given.description or given.display_description,
         metadata=given.metadata or {}, force=forced(ctx, given),
     )  # fmt: skip
     return {"snapshot": snapshot_base(ctx, await snapshots.create(ctx, spec))}

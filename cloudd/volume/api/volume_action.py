@@ -194,6 +194,7 @@ class VolumeActions:
         await self.attachments.attach(volume_id, server, host, data.mountpoint, str(uuid4()), read_only=read_only)
 
     async def detach(self, ctx: Context, volume_id: str, data: Detach) -> None:
+        await self.volumes.show(ctx, volume_id)
         admin(ctx)
         attachment = await self.attachments.only_of(ctx, volume_id, data.attachment_id)
         await self.attachments.detach(volume_id, attachment.id)

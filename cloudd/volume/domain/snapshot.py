@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now
 from cloudd.kit.db import Transaction
-from cloudd.kit.paging import Page
+from cloudd.kit.paging import MarkerNotFound, Page
 from cloudd.kit.service import Cloud
 from cloudd.volume.domain.metadata import check_metadata
 from cloudd.volume.domain.volume import Volumes
@@ -66,8 +66,12 @@ class Snapshots:
             return await self.get(tx, ctx, snapshot_id)
 
     async def page(self, page: Page, where: list[sa.ColumnElement[bool]]) -> list[Snapshot]:
-        async with self.db.read() as tx:
-            return await self.store.page(tx, page, *where)
+        try:
+            async with self.db.read() as tx:
+                return await self.store.page(tx, page, *where)
+        except MarkerNotFound:
+            # This API says 404 where others say 400.
+            raise SnapshotNotFound(snapshot_id=page.marker) from None
 
     async def count(self, where: list[sa.ColumnElement[bool]]) -> int:
         async with self.db.read() as tx:

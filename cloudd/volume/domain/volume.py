@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now
 from cloudd.kit.db import Transaction
-from cloudd.kit.paging import Page
+from cloudd.kit.paging import MarkerNotFound, Page
 from cloudd.kit.service import Cloud
 from cloudd.volume.domain.host import Hosts
 from cloudd.volume.domain.metadata import check_metadata
@@ -122,8 +122,12 @@ class Volumes:
             return await self.get(tx, ctx, volume_id)
 
     async def page(self, page: Page, where: list[sa.ColumnElement[bool]]) -> list[Volume]:
-        async with self.db.read() as tx:
-            return await self.store.page(tx, page, *where)
+        try:
+            async with self.db.read() as tx:
+                return await self.store.page(tx, page, *where)
+        except MarkerNotFound:
+            # This API says 404 where others say 400.
+            raise VolumeNotFound(volume_id=page.marker) from None
 
     async def count(self, where: list[sa.ColumnElement[bool]]) -> int:
         async with self.db.read() as tx:

@@ -127,6 +127,7 @@ async def test_bad_bodies(demo: User) -> None:
     ):  # fmt: skip
         await demo.volume(status=status, **body)
     await demo("POST", "/volumes", {}, status=400)
+    await demo("POST", "/snapshots", {"snapshot": {"volume_id": None}}, status=404)
     await demo("GET", "/volumes/nonsense", status=404)
     await demo("GET", "/volumes/", status=404)
     await demo("DELETE", f"/volumes/{uuid4()}", status=404)
@@ -296,8 +297,10 @@ async def test_lists_filter_sort_and_page(demo: User) -> None:
         assert await names(query) == expected, query
     assert await names("name~=b", "3.31") == ["b"]
     assert await names("created_at=gt:2020-01-01T00:00:00,lt:2021-01-01T00:00:00", "3.60") == []
-    for query in ("limit=x", "limit=-1", "sort_key=bogus", "sort_key=name&sort_dir=x", "marker=none", "metadata=x"):
+    for query in ("limit=x", "limit=-1", "sort_key=bogus", "sort_key=name&sort_dir=x", "metadata=x"):
         await demo("GET", f"/volumes?{query}", status=400)
+    await demo("GET", "/volumes?marker=none", status=404)
+    await demo("GET", "/snapshots?marker=none", status=404)
     first = await demo("GET", "/volumes?limit=2&sort=name:asc&with_count=true", version="3.45")
     assert first["count"] == 3
     (link,) = first["volumes_links"]
