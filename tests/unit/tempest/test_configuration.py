@@ -71,3 +71,9 @@ def test_the_guideline_is_whole() -> None:
     tests = (ROLE / "files" / "guideline-2020.06.txt").read_text().split()
     assert len(tests) == len(set(tests)) == 283
     assert all("[id-" in test for test in tests)
+
+
+def test_the_image_is_where_its_builder_puts_it() -> None:
+    built = yaml.safe_load((ROLE.parent / "post_deploy" / "defaults" / "main.yml").read_text())["post_deploy_images_directory"]
+    path = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())["tempest_image_path"]
+    assert path.rpartition("/")[0] == built
