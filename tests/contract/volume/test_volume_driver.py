@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from cloudd.volume.drivers.base import GIB, ImageSource, VolumeDriver, VolumeDriverError
+from cloudd.kit.errors import Condition
+from cloudd.volume.drivers.base import GIB, ImageSource, VolumeDriver
 from cloudd.volume.drivers.fake import FakeDriver
 from cloudd.volume.drivers.file import FileDriver
 
@@ -135,9 +136,9 @@ async def test_a_volume_from_a_raw_image_begins_with_its_content(bench: Bench, t
 async def test_sources_that_do_not_fit_are_refused_and_leave_nothing(bench: Bench) -> None:
     source, snapshot = await bench.filled(2), str(uuid4())
     await bench.driver.create_snapshot(snapshot, source)
-    with pytest.raises(VolumeDriverError) as from_volume:
+    with pytest.raises(Condition) as from_volume:
         await bench.driver.create_from_volume(str(uuid4()), 1, source)
-    with pytest.raises(VolumeDriverError) as from_snapshot:
+    with pytest.raises(Condition) as from_snapshot:
         await bench.driver.create_from_snapshot(str(uuid4()), 1, snapshot)
     assert from_volume.value.code == from_snapshot.value.code == "volume.driver.size_too_small"
     assert list(await bench.driver.volumes()) == [source]
@@ -153,7 +154,7 @@ async def test_missing_sources_are_named(bench: Bench) -> None:
         (bench.driver.attach(nowhere, "a"), "volume_missing"),
         (bench.driver.write_image(nowhere, "/nowhere", "raw"), "volume_missing"),
     ):
-        with pytest.raises(VolumeDriverError) as caught:
+        with pytest.raises(Condition) as caught:
             await attempt
         assert caught.value.code == f"volume.driver.{code}"
     assert await bench.driver.volumes() == {}
