@@ -16,12 +16,20 @@ PREFIX = "realtest-"
 
 
 @pytest.fixture(scope="session")
-def quickstart() -> Quickstart:
-    """The quickstart's cloud, living; `./cloudctl quickstart` makes it if need be."""
-    if not is_living():
-        done = subprocess.run([str(ROOT / "cloudctl"), "quickstart"], cwd=ROOT, check=False)
-        assert done.returncode == 0, "./cloudctl quickstart failed: its output and .cache/log tell why"
-    return Quickstart()
+def quickstart() -> Iterator[Quickstart]:
+    """The quickstart's cloud, living. Where there is none, `./cloudctl quickstart` makes it, and at the end it is removed again."""
+    if is_living():
+        yield Quickstart()
+        return
+    _cloudctl("quickstart")
+    yield Quickstart()
+    _cloudctl("destroy", "-i", "inventory/lab-all-in-one", "--yes-i-really-really-mean-it")
+    _cloudctl("lab", "down", "lab-all-in-one")
+
+
+def _cloudctl(*words: str) -> None:
+    done = subprocess.run([str(ROOT / "cloudctl"), *words], cwd=ROOT, check=False)
+    assert done.returncode == 0, f"./cloudctl {' '.join(words)} failed: its output and .cache/log tell why"
 
 
 @pytest.fixture(scope="module")
