@@ -21,7 +21,7 @@ LINTERS: dict[str, list[str]] = {
 # Fast tests need neither root nor a service; real ones run against hosts and a living cloud.
 # Of the contract suites, the part that runs on a fake or a private engine is fast.
 WORDS: dict[str, list[str]] = {
-    "fast": ["tests/unit", "tests/contract", "-m", "not real"],
+    "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", "auto"],
     "real": ["tests/real", "tests/contract", "-m", "real"],
 }
 

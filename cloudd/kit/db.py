@@ -158,7 +158,13 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         cursor.close()
 
 
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether two transactions stood in each other's way: the same again may succeed (MariaDB 1205 and 1213, SQLite's busy)."""
+    text = str(error.orig)
+    return "(1213," in text or "(1205," in text or "database is locked" in text
+
+
 def is_duplicate(error: DBAPIError) -> bool:
     """Whether the database refused a row because a unique key is taken."""
     text = str(error.orig)
-    return "UNIQUE constraint failed" in text or "1062" in text
+    return "UNIQUE constraint failed" in text or "(1062," in text

@@ -18,11 +18,12 @@ from typing import Any, ClassVar
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from cloudd.kit import log as kit_log
 from cloudd.kit.auth import Context, system_context
 from cloudd.kit.clock import now
-from cloudd.kit.db import Database, Id, Json, Moment, Transaction, metadata
+from cloudd.kit.db import Database, Id, Json, Moment, Transaction, is_deadlock, metadata
 from cloudd.kit.errors import Condition
 from cloudd.kit.store import Store
 
@@ -273,6 +274,10 @@ class SagaEngine:
                 if not condition.retryable or row.attempts >= len(RETRY_SECONDS):
                     raise
                 log.info("%s step %d: %s; again in %g s", row.kind, row.step, condition.text, RETRY_SECONDS[row.attempts])
+            except DBAPIError as error:
+                if not is_deadlock(error) or row.attempts >= len(RETRY_SECONDS):
+                    raise
+                log.info("%s step %d met another transaction; again in %g s", row.kind, row.step, RETRY_SECONDS[row.attempts])
             except Exception as error:
                 log.exception("%s step %d failed unexpectedly", row.kind, row.step)
                 raise SagaFailed(reason=f"Internal error ({type(error).__name__}); the log has it under {row.request_id}.") from error

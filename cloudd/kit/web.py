@@ -84,6 +84,7 @@ class ServiceApp:
             guards=[self._guard],
             dependencies={"ctx": Provide(_context, sync_to_thread=False), **provided},
             exception_handlers={Exception: self._failed},
+            after_request=_without_null,
             openapi_config=OpenAPIConfig(title=self.title, version="1", path="/openapi", render_plugins=[JsonRenderPlugin()]),
             request_max_body_size=self.max_body_bytes,
             signature_types=[Context],
@@ -208,6 +209,13 @@ class Dispatcher:
             return
         # No root_path: Litestar cuts the path at its first occurrence, and "/v2/images" holds "/image".
         await app({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": ""}, receive, send)
+
+
+def _without_null(response: Response[Any]) -> Response[Any]:
+    """An answer without content has no body, where JSON would write "null"."""
+    if response.content is None and response.status_code not in (204, 304):
+        response.content = b""
+    return response
 
 
 def _constant(value: Any) -> Callable[[], Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now
-from cloudd.kit.db import Transaction, is_duplicate
+from cloudd.kit.db import Transaction, is_deadlock, is_duplicate
 from cloudd.kit.errors import Condition
 from cloudd.kit.paging import Page
 from cloudd.kit.service import Cloud
@@ -26,7 +26,6 @@ T = TypeVar("T")
 Record = TypeVar("Record", bound=msgspec.Struct)
 Detail = TypeVar("Detail")
 WRITE_ATTEMPTS = 12
-DEADLOCK = "1213"
 
 
 class Query(msgspec.Struct):
@@ -55,7 +54,7 @@ class Ground:
                 async with self.cloud.db.write() as tx:
                     return await work(tx)
             except DBAPIError as error:
-                if attempt == WRITE_ATTEMPTS - 1 or not (is_duplicate(error) or DEADLOCK in str(error.orig)):
+                if attempt == WRITE_ATTEMPTS - 1 or not (is_duplicate(error) or is_deadlock(error)):
                     raise
         raise AssertionError("unreachable")
 
