@@ -48,6 +48,7 @@ class ImageClient:
 
     def staging_path_of(self, image_id: str) -> str:
         """Where to write a file that becomes this image's content: from here it is moved in by a rename."""
+        self.files.prepare()
         return str(self.files.staging_path_of(image_id))
 
     async def create_queued(
