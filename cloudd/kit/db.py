@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import CursorResult, Dialect, RowMapping, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-log = logging.getLogger(__name__)
+#: how long a transaction waits for another process that writes to the same file
+SQLITE_WAIT_SECONDS = 30
 
 #: Every table of every service; stable constraint names, so that migrations can speak of them.
 metadata = sa.MetaData(
@@ -71,24 +72,37 @@ def Id() -> sa.String:  # noqa: N802  (reads as a column type where it is used)
 class Transaction:
     """One transaction's connection; ``after_commit`` queues what must happen only once it is durable."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
+    def __init__(self, connection: AsyncConnection | sa.Connection) -> None:
+        self._connection = connection
         self.hooks: list[Callable[[], None]] = []
 
     async def execute(self, statement: sa.Executable, values: Any = None) -> CursorResult[Any]:
-        return await self.connection.execute(statement, values)
+        if isinstance(self._connection, sa.Connection):
+            return self._connection.execute(statement, values)
+        return await self._connection.execute(statement, values)
 
     async def rows(self, statement: sa.Executable) -> Sequence[RowMapping]:
-        return (await self.connection.execute(statement)).mappings().all()
+        return (await self.execute(statement)).mappings().all()
 
     async def row(self, statement: sa.Executable) -> RowMapping | None:
-        return (await self.connection.execute(statement)).mappings().first()
+        return (await self.execute(statement)).mappings().first()
 
     async def scalar(self, statement: sa.Executable) -> Any:
-        return (await self.connection.execute(statement)).scalar()
+        return (await self.execute(statement)).scalar()
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         self.hooks.append(hook)
+
+
+class Engine(Protocol):
+    """What differs between the databases: how a transaction begins and ends."""
+
+    def begin(self, *, write: bool) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        """Schema work on a plain connection, committed at the end."""
+
+    async def close(self) -> None: ...
 
 
 class Database:
@@ -96,66 +110,130 @@ class Database:
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         parsed = make_url(url)
-        self.is_sqlite = parsed.drivername.startswith("sqlite")
-        if self.is_sqlite:
-            parsed = parsed.set(drivername="sqlite+aiosqlite")
-            options: dict[str, Any] = {"connect_args": {"timeout": 30}, "pool_size": pool_size}
-        else:
-            parsed = parsed.set(drivername="mysql+asyncmy")
-            options = {"pool_size": pool_size, "max_overflow": pool_size, "pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
-        self.url = parsed.render_as_string(hide_password=False)
-        self.engine = create_async_engine(parsed, **options)
-        # SQLite has one writer: waiting in line here is quicker and fairer than its busy loop.
-        self._writer = asyncio.Lock()
-        if self.is_sqlite:
-            _prepare_sqlite(self.engine.sync_engine)
+        self.engine: Engine = SQLite(parsed) if parsed.drivername.startswith("sqlite") else MariaDB(parsed, pool_size)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         """A read-write transaction: commits at the end, rolls back on any exception."""
-        if self.is_sqlite:
-            async with self._writer, self._begin("BEGIN IMMEDIATE") as tx:
-                yield tx
-        else:
-            async with self._begin("") as tx:
-                yield tx
+        async with self.engine.begin(write=True) as tx:
+            yield tx
         for hook in tx.hooks:
             hook()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that only reads."""
-        async with self._begin("BEGIN" if self.is_sqlite else "") as tx:
-            yield tx
-
-    @asynccontextmanager
-    async def _begin(self, statement: str) -> AsyncIterator[Transaction]:
-        async with self.engine.connect() as connection, connection.begin():
-            if statement:
-                await connection.exec_driver_sql(statement)
-            yield Transaction(connection)
+        return self.engine.begin(write=False)
 
     async def create_tables(self) -> None:
         """Create every table as declared; for tests (a deployment runs the migrations)."""
+        await self.engine.run(metadata.create_all)
+
+    async def close(self) -> None:
+        await self.engine.close()
+
+
+class MariaDB:
+    """MariaDB or MySQL by asyncmy."""
+
+    def __init__(self, url: sa.URL, pool_size: int) -> None:
+        self.engine = create_async_engine(
+            url.set(drivername="mysql+asyncmy"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+        )
+
+    @asynccontextmanager
+    async def begin(self, *, write: bool) -> AsyncIterator[Transaction]:
         async with self.engine.begin() as connection:
-            if self.is_sqlite:
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
-            await connection.run_sync(metadata.create_all)
+            yield Transaction(connection)
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        async with self.engine.begin() as connection:
+            return await connection.run_sync(work)
 
     async def close(self) -> None:
         await self.engine.dispose()
 
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        # The driver must not open transactions by itself: we say BEGIN or BEGIN IMMEDIATE.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        # FULL: an acknowledged write survives a power cut, not only a killed process.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+class SQLite:
+    """SQLite in this process. A statement takes some tens of microseconds, less than handing it to another thread would;
+    only the commit, which waits for the disk, goes to one."""
+
+    def __init__(self, url: sa.URL) -> None:
+        # Without a limit on connections, for the event loop must never wait in the pool; connections are cheap.
+        self.engine = sa.create_engine(
+            url.set(drivername="sqlite+pysqlite"), max_overflow=-1, connect_args={"check_same_thread": False, "timeout": 0}
+        )
+        event.listen(self.engine, "connect", _prepare_sqlite)
+        # SQLite has one writer: waiting in line here is quicker and fairer than its busy loop.
+        self._writer = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin(self, *, write: bool) -> AsyncIterator[Transaction]:
+        async with self._writer if write else nullcontext():
+            with self.engine.connect() as connection:
+                await _begin_sqlite(connection, write=write)
+                try:
+                    yield Transaction(connection)
+                    if write:
+                        # Shielded: a cancelled task must not leave a commit half way in another thread.
+                        await _finished(asyncio.to_thread(connection.commit))
+                finally:
+                    # After a commit this is nothing.
+                    connection.rollback()
+
+    async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
+        with self.engine.connect() as connection:
+            # Migrations drop and rename tables that others refer to.
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            await _begin_sqlite(connection, write=True)
+            try:
+                result = work(connection)
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+            return result
+
+    async def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not open transactions by itself: we say BEGIN or BEGIN IMMEDIATE.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: an acknowledged write survives a power cut, not only a killed process.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+async def _begin_sqlite(connection: sa.Connection, *, write: bool) -> None:
+    """Begin; while another process writes, wait without holding up the event loop."""
+    deadline = time.monotonic() + SQLITE_WAIT_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        except OperationalError as error:
+            if not is_deadlock(error) or time.monotonic() > deadline:
+                raise
+            connection.rollback()
+            await asyncio.sleep(0.01)
+        else:
+            return
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the end of ``work`` also when this task is cancelled meanwhile, then pass the cancellation on."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 def is_deadlock(error: DBAPIError) -> bool:

@@ -91,7 +91,7 @@ class ServiceApp:
             logging_config=None,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = new_request_id()
         kit_log.request_id.set(request_id)

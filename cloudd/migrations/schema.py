@@ -6,6 +6,7 @@ To write a revision after changing tables: ``python -m cloudd.migrations.schema 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -38,35 +39,29 @@ def _config(connection: sa.Connection) -> Config:
     return config
 
 
-async def _on(url: str, work: Callable[[sa.Connection], Any], *, begin: bool) -> Any:
+async def _on(url: str, work: Callable[[sa.Connection], Any]) -> Any:
     db = Database(url)
     try:
-        async with db.engine.connect() as connection:
-            if begin and db.is_sqlite:
-                # Batch mode drops and renames tables that others refer to.
-                await connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            result = await connection.run_sync(work)
-            await connection.commit()
-            return result
+        return await db.engine.run(work)
     finally:
         await db.close()
 
 
 async def upgrade(settings: Settings) -> None:
     """Run every revision that this database lacks."""
-    await _on(settings.section(DatabaseSettings).url, lambda c: command.upgrade(_config(c), "head"), begin=True)
+    await _on(settings.section(DatabaseSettings).url, lambda c: command.upgrade(_config(c), "head"))
 
 
 async def current(settings: Settings) -> str | None:
     """The database's revision; None for an empty one."""
-    return await _on(settings.section(DatabaseSettings).url, lambda c: MigrationContext.configure(c).get_current_revision(), begin=False)  # type: ignore[no-any-return]
+    return await _on(settings.section(DatabaseSettings).url, lambda c: MigrationContext.configure(c).get_current_revision())  # type: ignore[no-any-return]
 
 
 async def differences(url: str) -> list[Any]:
     """What the tables in the code have and an upgraded database has not, or the other way round; empty is right."""
     load_tables()
-    await _on(url, lambda c: command.upgrade(_config(c), "head"), begin=True)
-    return await _on(url, lambda c: autogenerate.compare_metadata(MigrationContext.configure(c), metadata), begin=False)  # type: ignore[no-any-return]
+    await _on(url, lambda c: command.upgrade(_config(c), "head"))
+    return await _on(url, lambda c: autogenerate.compare_metadata(MigrationContext.configure(c), metadata))  # type: ignore[no-any-return]
 
 
 async def write_revision(message: str) -> None:
@@ -76,13 +71,13 @@ async def write_revision(message: str) -> None:
 
     def work(connection: sa.Connection) -> None:
         command.upgrade(_config(connection), "head")
-        slug = "_".join(message.lower().split())[:40]
+        slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))[:40]
         command.revision(_config(connection), message, autogenerate=True, rev_id=f"{number:04d}", version_path=None)
         made = next((Path(__file__).parent / "versions").glob(f"{number:04d}_*.py"))
         made.rename(made.with_name(f"{number:04d}_{slug}.py"))
 
     with tempfile.TemporaryDirectory() as directory:
-        await _on(f"sqlite:///{directory}/empty.db", work, begin=True)
+        await _on(f"sqlite:///{directory}/empty.db", work)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,7 @@ THINGS: Store[Thing] = Store(thing_table, Thing)
 
 
 async def filled(db: Database) -> list[Thing]:
-    async with db.engine.begin() as connection:
-        await connection.run_sync(thing_table.metadata.create_all)
+    await db.engine.run(thing_table.metadata.create_all)
     things = [Thing(f"id{i}", f"n{i}", None if i == 3 else i % 3, ["ä"], now()) for i in range(7)]
     async with db.write() as tx:
         await THINGS.insert_all(tx, things)
