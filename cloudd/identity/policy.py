@@ -2,7 +2,7 @@
 
 OWNER = "user_id:%(user_id)s"
 
-_ADMIN_NOUNS = ("domain", "project", "user", "group", "role", "service", "endpoint", "region")
+_ADMIN_NOUNS = ("domain", "project", "user", "group", "role", "service", "endpoint", "region", "policy")
 
 RULES: dict[str, str] = {
     **{f"identity:{verb}_{noun}": "rule:admin" for noun in _ADMIN_NOUNS for verb in ("create", "update", "delete", "list", "show")},
@@ -23,6 +23,9 @@ RULES: dict[str, str] = {
     "identity:check_token": "rule:any",
     "identity:revoke_token": "rule:any",
     "identity:auth_scopes": "rule:any",
+    # Whose they are is looked at where they are kept.
+    "identity:credentials": "rule:any",
+    "identity:trusts": "rule:any",
     "identity:application_credentials": OWNER,
     "identity:show_application_credentials": f"rule:admin or {OWNER}",
 }

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from cloudd.identity.api import application_credential, catalog, domain, group, project, role, token, user, version
+from cloudd.identity.api import (
+    application_credential,
+    catalog,
+    credential,
+    domain,
+    group,
+    policy,
+    project,
+    role,
+    token,
+    trust,
+    user,
+    version,
+)
 from cloudd.identity.api.shapes import Links
 from cloudd.identity.client import IdentityClient
 from cloudd.identity.domain.application_credential import ApplicationCredentials
 from cloudd.identity.domain.assignment_names import AssignmentNames
 from cloudd.identity.domain.authentication import LogIn
 from cloudd.identity.domain.catalog import Catalog, CatalogServices, Endpoints, Regions
+from cloudd.identity.domain.credential import Credentials
 from cloudd.identity.domain.domain import Domains
 from cloudd.identity.domain.group import Groups
 from cloudd.identity.domain.password import Passwords
+from cloudd.identity.domain.policy import Policies
 from cloudd.identity.domain.project import Projects
 from cloudd.identity.domain.role import Assignments, Roles
 from cloudd.identity.domain.token import Tokens
+from cloudd.identity.domain.trust import Trusts
 from cloudd.identity.domain.user import Users
 from cloudd.identity.errors import error_body
 from cloudd.identity.policy import RULES
@@ -29,14 +45,15 @@ def service(cloud: Cloud) -> Service:
     assignments = Assignments(cloud)
     credentials = ApplicationCredentials(cloud, passwords, assignments)
     services, endpoints = CatalogServices(cloud), Endpoints(cloud)
-    tokens = Tokens(cloud, assignments, credentials, Catalog(services, endpoints))
+    trusts = Trusts(cloud, assignments)
+    tokens = Tokens(cloud, assignments, credentials, Catalog(services, endpoints), trusts)
     users, projects = Users(cloud, passwords), Projects(cloud)
     cloud.offer(IdentityClient(tokens, projects, users))
     return Service(
         name="identity",
         title="Identity API v3",
         routes=[
-            *routes_of(version, token, domain, project, user, group, role, catalog, application_credential),
+            *routes_of(version, token, domain, project, user, group, role, catalog, application_credential, credential, trust, policy),
             *role.GRANT_ROUTES,
         ],
         rules=RULES,
@@ -56,5 +73,8 @@ def service(cloud: Cloud) -> Service:
             "services": services,
             "endpoints": endpoints,
             "application_credentials": credentials,
+            "credentials": Credentials(cloud, users, projects),
+            "trusts": trusts,
+            "policies": Policies(cloud),
         },
     )

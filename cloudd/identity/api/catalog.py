@@ -12,14 +12,19 @@ from cloudd.identity.api.shapes import Links, changes_of, filters_of, page_of
 from cloudd.identity.domain.catalog import CatalogServices, Endpoints, Regions
 from cloudd.identity.domain.records import new_id
 from cloudd.identity.store.catalog import CatalogService, Endpoint, Region
+from cloudd.kit.errors import BadRequest
 from cloudd.kit.web import route
 
 Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 Interface = Literal["public", "internal", "admin"]
 
 
+_REGION_ID_LENGTH = 64
+RegionId = Annotated[str, msgspec.Meta(min_length=1, max_length=_REGION_ID_LENGTH)]
+
+
 class RegionCreate(msgspec.Struct):
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    id: RegionId | None = None
     description: str | None = None
     parent_region_id: str | None = None
 
@@ -65,7 +70,7 @@ class EndpointCreate(msgspec.Struct):
     url: Url
     region_id: str | None = None
     #: the old name of region_id
-    region: str | None = None
+    region: RegionId | None = None
     enabled: bool = True
 
 
@@ -102,6 +107,16 @@ async def create_region(data: RegionCreateRequest, regions: Regions, links: Link
         await regions.get(r.parent_region_id)
     made = await regions.create(Region(id=r.id or new_id(), description=r.description or "", parent_region_id=r.parent_region_id))
     return {"region": links.one("regions", msgspec.structs.asdict(made))}
+
+
+@route("PUT", "/v3/regions/{region_id:str}", rule="identity:create_region", status=201)
+async def create_region_with_id(region_id: str, data: RegionCreateRequest, regions: Regions, links: Links) -> dict[str, Any]:
+    if data.region.id not in (None, region_id):
+        raise BadRequest(reason=f"The body names region {data.region.id}, the path {region_id}.")
+    if len(region_id) > _REGION_ID_LENGTH:
+        raise BadRequest(reason=f"A region's id has at most {_REGION_ID_LENGTH} characters.")
+    data.region.id = region_id
+    return await create_region.fn(data, regions, links)  # type: ignore[no-any-return]
 
 
 @route("GET", "/v3/regions/{region_id:str}", rule="identity:show_region")
@@ -159,9 +174,12 @@ async def create_endpoint(
 ) -> dict[str, Any]:
     e = data.endpoint
     await services.get(e.service_id)
-    region_id = e.region_id or e.region
+    region_id = e.region_id
     if region_id is not None:
         await regions.get(region_id)
+    elif e.region is not None:
+        # The old name of the field, from the time before regions were records: it makes the one that is missing.
+        region_id = await regions.ensure(e.region)
     made = Endpoint(id=new_id(), service_id=e.service_id, interface=e.interface, url=e.url, region_id=region_id, enabled=e.enabled)
     return {"endpoint": links.one("endpoints", _endpoint(await endpoints.create(made)))}
 

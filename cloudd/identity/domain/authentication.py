@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from cloudd.identity.domain.password import Passwords
 from cloudd.identity.domain.token import Sealed, Token, Tokens
-from cloudd.identity.errors import AuthenticationFailed, TokenNotFound
+from cloudd.identity.errors import AuthenticationFailed, NotPermitted, RecordNotFound, TokenNotFound
 from cloudd.identity.store.domain import domain_table
 from cloudd.identity.store.project import project_table
 from cloudd.identity.store.user import User, user_table
@@ -57,10 +57,15 @@ class IdentityPart(msgspec.Struct):
     application_credential: ApplicationCredentialMethod | None = None
 
 
+class TrustReference(msgspec.Struct):
+    id: str
+
+
 class Scope(msgspec.Struct):
     project: ProjectReference | None = None
     domain: DomainReference | None = None
     system: dict[str, Any] | None = None
+    trust: TrustReference | None = msgspec.field(name="OS-TRUST:trust", default=None)
 
 
 class Authentication(msgspec.Struct):
@@ -85,6 +90,8 @@ class LogIn:
         if sealed is not None and sealed.application_credential_id is not None:
             # Bound to its project, whatever scope was asked for.
             return await self.tokens.issue(sealed)
+        if isinstance(auth.scope, Scope) and auth.scope.trust is not None:
+            return await self._by_trust(auth.scope.trust.id, user, auth.identity.methods, sealed)
         scope = await self._scope(auth.scope, user)
         return await self.tokens.issue(self.tokens.seal(user, auth.identity.methods, sealed, **scope))
 
@@ -100,12 +107,29 @@ class LogIn:
                 token = await self.tokens.open(identity.token.id)
             except TokenNotFound:
                 raise AuthenticationFailed from None
-            if token.sealed.application_credential_id is not None:
+            if token.sealed.application_credential_id is not None or token.sealed.trust_id is not None:
                 raise AuthenticationFailed
             return token.user, token.sealed
         if method == "application_credential" and identity.application_credential is not None:
             return await self._by_application_credential(identity.application_credential)
         raise BadRequest(reason=f"Authentication method {method!r} is not offered or its part of auth.identity is missing.")
+
+    async def _by_trust(self, trust_id: str, user: User, methods: list[str], sealed: Sealed | None) -> tuple[str, Token]:
+        """A token of the trustor's roles for the trustee, who appears as the trustor where the trust says so."""
+        async with self.db.read() as tx:
+            try:
+                trust = await self.tokens.trusts.valid(tx, trust_id)
+            except RecordNotFound:
+                raise AuthenticationFailed from None
+        if trust.trustee_user_id != user.id:
+            raise NotPermitted(action="use a trust of which you are not the trustee")
+        actor = await self._user(UserReference(id=trust.trustor_user_id)) if trust.impersonation else user
+        if actor is None:
+            raise AuthenticationFailed
+        content = self.tokens.seal(actor, methods, sealed, project_id=trust.project_id, trust_id=trust.id)
+        issued = await self.tokens.issue(content)
+        await self.tokens.trusts.use(trust)
+        return issued
 
     async def _by_application_credential(self, given: ApplicationCredentialMethod) -> tuple[User, Sealed]:
         owner = None if given.user is None else await self._user(given.user)

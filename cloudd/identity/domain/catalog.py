@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import sqlalchemy as sa
 
 from cloudd.identity.domain.records import Records
+from cloudd.identity.errors import NameTaken
 from cloudd.identity.store.catalog import CatalogService, CatalogServiceStore, Endpoint, EndpointStore, Region, RegionStore, endpoint_table
 from cloudd.kit.db import Transaction
 from cloudd.kit.service import Cloud
@@ -17,6 +19,12 @@ class Regions(Records[Region]):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud, RegionStore())
+
+    async def ensure(self, key: str) -> str:
+        """The id of the region, which is made if there is none."""
+        with contextlib.suppress(NameTaken):
+            await self.create(Region(id=key))
+        return key
 
 
 class CatalogServices(Records[CatalogService]):

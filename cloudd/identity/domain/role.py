@@ -96,9 +96,13 @@ class Assignments:
         if not ids:
             return []
         roles = {role.name: role for role in await self.roles.find(tx)}
-        names = {role.name for role in roles.values() if role.id in ids}
-        names |= {implied for name in names for implied in IMPLIED.get(name, ()) if implied in roles}
-        return [roles[name] for name in sorted(names)]
+        names = self.implied({role.name for role in roles.values() if role.id in ids})
+        return [roles[name] for name in sorted(names) if name in roles]
+
+    @staticmethod
+    def implied(names: set[str]) -> set[str]:
+        """These roles and all that come with them."""
+        return names | {implied for name in names for implied in IMPLIED.get(name, ())}
 
     async def projects_of(self, user_id: str) -> list[Project]:
         """The projects on which a user has any role."""

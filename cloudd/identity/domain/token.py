@@ -14,13 +14,15 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cloudd.identity.domain.application_credential import ApplicationCredentials
 from cloudd.identity.domain.catalog import Catalog
 from cloudd.identity.domain.role import Assignments
-from cloudd.identity.errors import AuthenticationFailed, TokenNotFound
+from cloudd.identity.domain.trust import Trusts
+from cloudd.identity.errors import AuthenticationFailed, RecordNotFound, TokenNotFound
 from cloudd.identity.messages import IdentityChanged
 from cloudd.identity.settings import IdentitySettings
 from cloudd.identity.store.domain import Domain, DomainStore
 from cloudd.identity.store.project import Project, ProjectStore
 from cloudd.identity.store.role import Role
 from cloudd.identity.store.token import Revocation, RevocationStore, revocation_table
+from cloudd.identity.store.trust import Trust
 from cloudd.identity.store.user import User, UserStore
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import iso_micro_z, now
@@ -41,6 +43,7 @@ class Sealed(msgspec.Struct, array_like=True):
     domain_id: str | None = None
     system: bool = False
     application_credential_id: str | None = None
+    trust_id: str | None = None
 
 
 class Token(msgspec.Struct):
@@ -53,15 +56,19 @@ class Token(msgspec.Struct):
     project: Project | None = None
     #: of the project, or the domain it is scoped to
     domain: Domain | None = None
+    trust: Trust | None = None
 
 
 class Tokens:
-    def __init__(self, cloud: Cloud, assignments: Assignments, credentials: ApplicationCredentials, catalog: Catalog) -> None:
+    def __init__(
+        self, cloud: Cloud, assignments: Assignments, credentials: ApplicationCredentials, catalog: Catalog, trusts: Trusts
+    ) -> None:
         self.cloud = cloud
         self.settings = cloud.settings.section(IdentitySettings)
         self.assignments = assignments
         self.credentials = credentials
         self.catalog = catalog
+        self.trusts = trusts
         self.users, self.projects, self.domains, self.revocations = UserStore(), ProjectStore(), DomainStore(), RevocationStore()
         self._fernet = MultiFernet([Fernet(key) for key in self.settings.token_keys])
         #: token → (context, when to look again)
@@ -164,6 +171,14 @@ class Tokens:
         if sealed.application_credential_id is not None:
             credential = await self.credentials.get(token.user.id, sealed.application_credential_id)
             body["application_credential"] = {"id": credential.id, "name": credential.name, "restricted": not credential.unrestricted}
+        if token.trust is not None:
+            trust = token.trust
+            body["OS-TRUST:trust"] = {
+                "id": trust.id,
+                "impersonation": trust.impersonation,
+                "trustor_user": {"id": trust.trustor_user_id},
+                "trustee_user": {"id": trust.trustee_user_id},
+            }
         return body
 
     async def _open(self, sealed: Sealed) -> Token:
@@ -202,8 +217,22 @@ class Tokens:
             if credential is None or (credential.expires_at is not None and credential.expires_at <= now()):
                 raise TokenNotFound
             token.roles = [role for role in token.roles if role.id in credential.role_ids]
+        if sealed.trust_id is not None:
+            await self._add_trust(tx, token, sealed.trust_id)
         if not token.roles:
             raise TokenNotFound
+
+    async def _add_trust(self, tx: Transaction, token: Token, trust_id: str) -> None:
+        """What a trust gives is the trustor's: it ends with the trust, and when either of the two may no longer log in."""
+        try:
+            token.trust = await self.trusts.valid(tx, trust_id)
+        except RecordNotFound:
+            raise TokenNotFound from None
+        for user_id in (token.trust.trustor_user_id, token.trust.trustee_user_id):
+            user = await self.users.get(tx, user_id)
+            if user is None or not user.enabled:
+                raise TokenNotFound
+        token.roles = await self.trusts.granted(tx, token.trust)
 
     async def _forget_all(self, _: IdentityChanged) -> None:
         self._seen.clear()

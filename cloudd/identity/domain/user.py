@@ -9,8 +9,10 @@ from cloudd.identity.domain.records import Records
 from cloudd.identity.errors import WrongPassword
 from cloudd.identity.messages import IdentityChanged
 from cloudd.identity.store.application_credential import application_credential_table
+from cloudd.identity.store.credential import credential_table
 from cloudd.identity.store.group import membership_table
 from cloudd.identity.store.role import assignment_table
+from cloudd.identity.store.trust import trust_table
 from cloudd.identity.store.user import User, UserStore
 from cloudd.kit.clock import now
 from cloudd.kit.db import Transaction
@@ -42,4 +44,7 @@ class Users(Records[User]):
         c = assignment_table.c
         await tx.execute(sa.delete(assignment_table).where(c.actor == "user", c.actor_id == key))
         await tx.execute(sa.delete(membership_table).where(membership_table.c.user_id == key))
-        await tx.execute(sa.delete(application_credential_table).where(application_credential_table.c.user_id == key))
+        for table in (application_credential_table, credential_table):
+            await tx.execute(sa.delete(table).where(table.c.user_id == key))
+        parties = trust_table.c
+        await tx.execute(sa.delete(trust_table).where(sa.or_(parties.trustor_user_id == key, parties.trustee_user_id == key)))

@@ -18,6 +18,7 @@ NOUNS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("roles", "role", {"name": "r1"}, {"name": "r2"}),
     ("regions", "region", {"id": "west"}, {"description": "changed"}),
     ("services", "service", {"type": "dns", "name": "designate"}, {"enabled": False}),
+    ("policies", "policy", {"type": "application/json", "blob": "{}"}, {"blob": "[]"}),
 ]
 
 
@@ -71,3 +72,18 @@ async def test_bootstrap_twice_changes_nothing(cloud: EmbeddedCloud) -> None:
 
     assert await bootstrap(cloud.cloud, "admin-password") is False
     assert await bootstrap(cloud.cloud, "another") is True
+
+
+async def test_a_region_may_be_put_under_a_name_or_come_with_an_endpoint(cloud: EmbeddedCloud) -> None:
+    made = await cloud.request("PUT", "/identity/v3/regions/north", as_="admin", json={"region": {"description": "cold"}})
+    assert (made.status_code, made.json()["region"]["id"]) == (201, "north")
+    assert (await cloud.request("PUT", "/identity/v3/regions/north", as_="admin", json={"region": {}})).status_code == 409
+    assert (await cloud.request("PUT", "/identity/v3/regions/north", as_="admin", json={"region": {"id": "south"}})).status_code == 400
+    service = (await cloud.request("GET", "/identity/v3/services?type=image", as_="admin")).json()["services"][0]["id"]
+    body = {"service_id": service, "interface": "public", "url": "http://x"}
+    for _ in range(2):
+        endpoint = await cloud.request("POST", "/identity/v3/endpoints", as_="admin", json={"endpoint": {**body, "region": "old"}})
+        assert (endpoint.status_code, endpoint.json()["endpoint"]["region_id"]) == (201, "old")
+    assert (await cloud.request("GET", "/identity/v3/regions/old", as_="admin")).status_code == 200
+    unknown = await cloud.request("POST", "/identity/v3/endpoints", as_="admin", json={"endpoint": {**body, "region_id": "nowhere"}})
+    assert unknown.status_code == 404
