@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 def settings_page() -> str:
     """Every section and option: name, type, default, meaning."""
     lines = ["# Settings", "", "The sections of `/etc/cloudd/cloudd.yaml`. An unknown key refuses to start.", ""]
-    for name, kind in settings.sections().items():
+    for name, kind in sorted(settings.sections().items()):
         lines += [f"## {name}", "", "| option | type | default | meaning |", "|---|---|---|---|"]
         notes = _notes(kind)
         for field in msgspec.structs.fields(kind):
