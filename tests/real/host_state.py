@@ -13,7 +13,7 @@ list() { kind=$1; shift; "$@" 2>/dev/null | sed "s|^|$kind |"; }
 names() { list "$1" ovn-nbctl --bare --columns="$2" list "$1" | grep -v "^$1 *$"; }
 list domain virsh list --all --name | grep -v '^domain *$'
 list bridge-port ovs-vsctl list-ports br-int
-list netns ip netns list
+ip netns list 2>/dev/null | sed 's|^\([^ ]*\).*|netns \1|'
 for link in /sys/class/net/tap*; do [ -e "$link" ] && echo "tap ${link##*/}"; done
 for kind in Logical_Switch Logical_Switch_Port Logical_Router Logical_Router_Port Port_Group; do names $kind name; done
 for kind in NAT ACL DHCP_Options Load_Balancer Address_Set; do names $kind _uuid; done
