@@ -52,7 +52,8 @@ def errors_page() -> str:
 
 def policy_page(process: assembly.Process) -> str:
     """Every policy rule with its default."""
-    lines = ["# Policy rules", "", "The defaults; `api.policy_path` names a file that overrides them.", "", "| rule | default |", "|---|---|"]
+    lines = ["# Policy rules", "", "The defaults; `api.policy_path` names a file that overrides them.", ""]
+    lines += ["| rule | default |", "|---|---|"]
     lines += [f"| {name} | `{text.replace('|', '¦')}` |" for name, text in sorted(process.policy.texts.items())]
     return "\n".join([*lines, ""])
 

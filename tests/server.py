@@ -1,4 +1,4 @@
-"""A whole cloudd process on loopback, with SQLite and fake drivers: for tests and measurements that need real HTTP, and a process to kill."""
+"""A whole cloudd process on loopback, with SQLite and fake drivers: for what needs real HTTP, and a process to kill."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 import yaml
 from cryptography.fernet import Fernet
 
-PASSWORD = "admin-password"  # noqa: S105
+PASSWORD = "admin-password"
 
 
 class CloudProcess:
@@ -44,9 +44,11 @@ class CloudProcess:
 
     def command(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run another cloudd command with the same settings."""
-        return subprocess.run(
-            [sys.executable, "-m", "cloudd.cli", "--config", str(self.config), *words], input=given, capture_output=True, text=True, check=True
-        )
+        return subprocess.run([*self._cloudd, *words], input=given, capture_output=True, text=True, check=True)
+
+    @property
+    def _cloudd(self) -> list[str]:
+        return [sys.executable, "-m", "cloudd.cli", "--config", str(self.config)]
 
     def prepare(self) -> None:
         """Schema and first records."""
@@ -56,7 +58,7 @@ class CloudProcess:
     def start(self) -> None:
         """Start and wait until the API answers."""
         with self.log.open("ab") as log:
-            self.child = subprocess.Popen([sys.executable, "-m", "cloudd.cli", "--config", str(self.config), "all"], stdout=log, stderr=log)
+            self.child = subprocess.Popen([*self._cloudd, "all"], stdout=log, stderr=log)
         for _ in range(200):
             if self.child.poll() is not None:
                 raise RuntimeError(f"cloudd ended at once: {self.log.read_text()[-3000:]}")

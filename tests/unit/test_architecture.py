@@ -17,7 +17,8 @@ DECAY = {"manager.py", "utils.py", "util.py", "helpers.py", "helper.py", "common
 
 
 def test_imports_point_one_way() -> None:
-    done = subprocess.run([Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -35,7 +36,8 @@ def test_services_meet_only_at_their_doors(service: str) -> None:
 
 
 def test_no_file_is_named_after_nothing() -> None:
-    named = [p.relative_to(ROOT) for folder in ("cloudd", "library", "plugins", "tests") for p in (ROOT / folder).glob("**/*.py") if p.name in DECAY]
+    folders = [ROOT / name for name in ("cloudd", "library", "plugins", "tests")]
+    named = [p.relative_to(ROOT) for folder in folders for p in folder.glob("**/*.py") if p.name in DECAY]
     assert not named
 
 

@@ -37,8 +37,9 @@ class ApplicationCredentialRequest(msgspec.Struct):
 
 async def _view(credential: ApplicationCredential, credentials: ApplicationCredentials) -> dict[str, Any]:
     return {
-        "id": credential.id, "name": credential.name, "description": credential.description, "project_id": credential.project_id, "system": None,
-        "user_id": credential.user_id, "expires_at": iso_micro(credential.expires_at), "unrestricted": credential.unrestricted,
+        "id": credential.id, "name": credential.name, "description": credential.description, "project_id": credential.project_id,
+        "system": None, "user_id": credential.user_id, "expires_at": iso_micro(credential.expires_at),
+        "unrestricted": credential.unrestricted,
         "roles": [role_view(r) for r in await credentials.roles(credential)],
     }  # fmt: skip
 

@@ -16,7 +16,8 @@ async def test_an_answer_without_content_has_no_body(cloud: EmbeddedCloud) -> No
 
 
 async def test_every_answer_names_its_request(cloud: EmbeddedCloud) -> None:
-    ids = {(await cloud.request("GET", path, as_=None)).headers["x-openstack-request-id"] for path in ("/identity/v3", "/identity/nope", "/identity/v3/users")}
+    paths = ("/identity/v3", "/identity/nope", "/identity/v3/users")
+    ids = {(await cloud.request("GET", path, as_=None)).headers["x-openstack-request-id"] for path in paths}
     assert len(ids) == 3
     assert all(text.startswith("req-") for text in ids)
 
@@ -38,6 +39,7 @@ async def test_a_stale_token_is_no_obstacle_where_none_is_needed(cloud: Embedded
 
 async def test_a_broken_body_says_what_is_wrong(cloud: EmbeddedCloud) -> None:
     for body, text in ((b"{", "truncated"), (b'{"project": {"name": 5}}', "Expected `str`"), (b"\xff", "malformed")):
-        answer = await cloud.request("POST", "/identity/v3/projects", as_="admin", content=body, headers={"Content-Type": "application/json"})
+        kind = {"Content-Type": "application/json"}
+        answer = await cloud.request("POST", "/identity/v3/projects", as_="admin", content=body, headers=kind)
         assert answer.status_code == 400
         assert text in answer.json()["error"]["message"]
