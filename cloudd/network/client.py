@@ -6,16 +6,35 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from cloudd.kit.auth import Context
+from cloudd.kit.paging import Page
 from cloudd.network.domain.attachment import Attachments, FixedAddress, NetworkRequest, PortPlan, PortView, Vif
+from cloudd.network.domain.port_group import PortGroups
+from cloudd.network.domain.records import Query
+from cloudd.network.domain.security_group import SecurityGroupCreate, SecurityGroupDetail, SecurityGroups, SecurityGroupUpdate
+from cloudd.network.domain.security_group_rule import SecurityGroupRuleCreate as NewRule
+from cloudd.network.domain.security_group_rule import SecurityGroupRules
+from cloudd.network.store.security_group_rule import SecurityGroupRule
 
-__all__ = ["FixedAddress", "NetworkClient", "NetworkRequest", "PortPlan", "PortView", "Vif"]
+__all__ = [
+    "FixedAddress",
+    "NetworkClient",
+    "NetworkRequest",
+    "NewRule",
+    "PortPlan",
+    "PortView",
+    "SecurityGroupClient",
+    "SecurityGroupDetail",
+    "SecurityGroupRule",
+    "Vif",
+]
 
 
 class NetworkClient:
     """All ids are uuids as text. Conditions raised are the network service's own (cloudd.network.errors)."""
 
-    def __init__(self, attachments: Attachments) -> None:
+    def __init__(self, attachments: Attachments, port_groups: PortGroups) -> None:
         self._attachments = attachments
+        self._port_groups = port_groups
 
     async def resolve_requests(
         self,
@@ -63,3 +82,56 @@ class NetworkClient:
     async def security_groups_of(self, port_ids: Collection[str]) -> dict[str, list[str]]:
         """Port id to the names of its security groups, for the server's view."""
         return await self._attachments.security_groups_of(port_ids)
+
+    async def groups_of_server(self, device_id: str) -> list[SecurityGroupDetail]:
+        """The security groups, with their rules, of a server's ports."""
+        return await self._port_groups.of_server(device_id)
+
+    async def add_group(self, ctx: Context, device_id: str, group: str) -> None:
+        """Give a security group (a name or an id) to every port of a server.
+
+        Raises SecurityGroupNotFound, SecurityGroupAmbiguous, SecurityGroupNotApplicable (400) where no port can have one.
+        """
+        await self._port_groups.add(ctx, device_id, group)
+
+    async def remove_group(self, ctx: Context, device_id: str, group: str) -> None:
+        """Take a security group from every port of a server. Raises SecurityGroupNotFound, SecurityGroupNotAssociated (404)."""
+        await self._port_groups.remove(ctx, device_id, group)
+
+
+class SecurityGroupClient:
+    """A project's security groups and rules, with the rights of `ctx` as over HTTP; conditions are those of the network's own API."""
+
+    def __init__(self, groups: SecurityGroups, rules: SecurityGroupRules) -> None:
+        self._groups = groups
+        self._rules = rules
+
+    async def page(self, ctx: Context) -> list[SecurityGroupDetail]:
+        """Those of the caller's project, its default group included."""
+        page = Page(limit=10_000, sort=[("name", False)])
+        return await self._groups.page(ctx, Query(page=page, filters={"project_id": [ctx.project]}))
+
+    async def get(self, ctx: Context, group_id: str) -> SecurityGroupDetail:
+        """SecurityGroupNotFound."""
+        return await self._groups.get(ctx, group_id)
+
+    async def create(self, ctx: Context, name: str, description: str) -> SecurityGroupDetail:
+        """DefaultSecurityGroupExists, QuotaExceeded."""
+        return await self._groups.create(ctx, SecurityGroupCreate(name=name, description=description))
+
+    async def update(self, ctx: Context, group_id: str, name: str, description: str) -> SecurityGroupDetail:
+        """SecurityGroupNotFound, DefaultSecurityGroup."""
+        return await self._groups.update(ctx, group_id, SecurityGroupUpdate(name=name, description=description))
+
+    async def delete(self, ctx: Context, group_id: str) -> None:
+        """SecurityGroupNotFound, SecurityGroupInUse, DefaultSecurityGroup."""
+        await self._groups.delete(ctx, group_id)
+
+    async def add_rule(self, ctx: Context, rule: NewRule) -> SecurityGroupRule:
+        """SecurityGroupNotFound, SecurityGroupRuleExists, InvalidInput."""
+        (made,) = await self._rules.create(ctx, [rule])
+        return made.rule
+
+    async def remove_rule(self, ctx: Context, rule_id: str) -> None:
+        """SecurityGroupRuleNotFound."""
+        await self._rules.delete(ctx, rule_id)

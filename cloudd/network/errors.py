@@ -278,6 +278,20 @@ class SecurityGroupNotFound(Condition):
     message = "Security group {security_group_id} does not exist"
 
 
+class SecurityGroupNotAssociated(Condition):
+    code = "network.security_group.not_associated"
+    status = 404
+    type_name = "SecurityGroupNotFound"
+    message = "Security group {security_group_id} is not associated with the instance {device_id}"
+
+
+class SecurityGroupNotApplicable(Condition):
+    code = "network.security_group.not_applicable"
+    status = 400
+    type_name = "SecurityGroupCannotBeApplied"
+    message = "Security group {security_group_id} cannot be applied: no port of the instance {device_id} has port security"
+
+
 class SecurityGroupInUse(Condition):
     code = "network.security_group.in_use"
     status = 409

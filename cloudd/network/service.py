@@ -22,13 +22,14 @@ from cloudd.network.api import (
     version,
 )
 from cloudd.network.api.query import Links
-from cloudd.network.client import NetworkClient
+from cloudd.network.client import NetworkClient, SecurityGroupClient
 from cloudd.network.domain.agent import NetworkAgents
 from cloudd.network.domain.attachment import Attachments
 from cloudd.network.domain.engine import Engine
 from cloudd.network.domain.floating_ip import FloatingIps
 from cloudd.network.domain.network import Networks
 from cloudd.network.domain.port import Ports
+from cloudd.network.domain.port_group import PortGroups
 from cloudd.network.domain.records import Ground
 from cloudd.network.domain.router import Routers
 from cloudd.network.domain.router_interface import RouterInterfaces
@@ -52,7 +53,10 @@ def service(cloud: Cloud) -> Service:
     ports = Ports(ground, groups)
     pools = SubnetPools(ground)
     networks, subnets, routers, floating_ips = Networks(ground), Subnets(ground, pools), Routers(ground, ports), FloatingIps(ground, ports)
-    cloud.offer(NetworkClient(Attachments(ground, ports, groups)))
+    attachments = Attachments(ground, ports, groups)
+    cloud.offer(NetworkClient(attachments, PortGroups(ground, attachments, groups)))
+    rules = SecurityGroupRules(ground)
+    cloud.offer(SecurityGroupClient(groups, rules))
     tagged = {
         "networks": networks,
         "subnets": subnets,
@@ -91,7 +95,7 @@ def service(cloud: Cloud) -> Service:
             "interfaces": RouterInterfaces(ground, routers, ports),
             "floating_ips": floating_ips,
             "security_groups": groups,
-            "security_group_rules": SecurityGroupRules(ground),
+            "security_group_rules": rules,
             "subnet_pools": pools,
             "quotas": ground.quotas,
             "tagged": tag.Tagged(tagged),

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from cloudd.compute.api.server_body import HostName, address, uuid_text
 from cloudd.compute.api.server_view import ServerViews
 from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, since
+from cloudd.compute.domain.security_group import ServerSecurityGroups
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions
 from cloudd.compute.domain.server_image_action import ServerImageActions
@@ -26,6 +27,7 @@ class Desk(msgspec.Struct, frozen=True):
     actions: ServerActions
     resizes: ServerResizes
     image_actions: ServerImageActions
+    security_groups: ServerSecurityGroups
     views: ServerViews
     links: Links
 
@@ -80,6 +82,12 @@ class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
     personality: list[Any] | UnsetType = UNSET
 
 
+class GroupName(msgspec.Struct, forbid_unknown_fields=True):
+    """The group's name or id."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
 class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Exactly one of these. Those that take nothing are given null, and by some clients an empty object."""
 
@@ -100,6 +108,8 @@ class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     resize: Resize | UnsetType = UNSET
     confirm_resize: Nothing | UnsetType = msgspec.field(name="confirmResize", default=UNSET)
     revert_resize: Nothing | UnsetType = msgspec.field(name="revertResize", default=UNSET)
+    add_security_group: GroupName | UnsetType = msgspec.field(name="addSecurityGroup", default=UNSET)
+    remove_security_group: GroupName | UnsetType = msgspec.field(name="removeSecurityGroup", default=UNSET)
 
 
 Act = Callable[[Context, Desk, str, Any], Awaitable[Response[Any]]]
@@ -200,6 +210,16 @@ async def _revert_resize(ctx: Context, desk: Desk, server_id: str, _body: Any) -
     return _done()
 
 
+async def _add_security_group(ctx: Context, desk: Desk, server_id: str, body: GroupName) -> Response[Any]:
+    await desk.security_groups.add(ctx, server_id, body.name)
+    return _done()
+
+
+async def _remove_security_group(ctx: Context, desk: Desk, server_id: str, body: GroupName) -> Response[Any]:
+    await desk.security_groups.remove(ctx, server_id, body.name)
+    return _done()
+
+
 ACTS: dict[str, Act] = {
     "start": _power("start"),
     "stop": _power("stop"),
@@ -218,6 +238,8 @@ ACTS: dict[str, Act] = {
     "resize": _resize,
     "confirm_resize": _confirm_resize,
     "revert_resize": _revert_resize,
+    "add_security_group": _add_security_group,
+    "remove_security_group": _remove_security_group,
 }
 
 

@@ -48,6 +48,8 @@ RULES: dict[str, Rule] = {
     "detach_volume": Rule(_in(ACTIVE, STOPPED, PAUSED, SUSPENDED, RESIZED, ERROR)),
     "attach_interface": Rule(_PLUGGABLE),
     "detach_interface": Rule(_PLUGGABLE),
+    "addSecurityGroup": Rule(_in(ACTIVE, STOPPED, PAUSED, SUSPENDED, RESIZED, RESCUED), while_busy=True),
+    "removeSecurityGroup": Rule(_in(ACTIVE, STOPPED, PAUSED, SUSPENDED, RESIZED, RESCUED), while_busy=True),
     "delete": Rule(_in(BUILDING, ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR, RESIZED, RESCUED), DELETING, while_busy=True),
 }
 

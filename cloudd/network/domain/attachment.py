@@ -110,7 +110,7 @@ class Attachments:
             return []
         await self._groups.ensure_default(ctx.project)
         async with self._ground.cloud.db.read() as tx:
-            group_ids = await self._group_ids(tx, ctx, security_groups or [DEFAULT_NAME])
+            group_ids = await self.group_ids(tx, ctx, security_groups or [DEFAULT_NAME])
             if requests is None or requests == "auto" or len(requests) == 0:
                 network = await self._only_network(tx, ctx, required=requests == "auto")
                 return [self._plan(ctx, network, NetworkRequest(), group_ids)] if network else []
@@ -177,7 +177,7 @@ class Attachments:
             tag=request.tag,
         )
 
-    async def _group_ids(self, tx: Transaction, ctx: Context, wanted: Sequence[str]) -> list[str]:
+    async def group_ids(self, tx: Transaction, ctx: Context, wanted: Sequence[str]) -> list[str]:
         """Groups by id or by name, within the project."""
         column = security_group_table.c
         found: list[str] = []
