@@ -72,13 +72,6 @@ async def delete_group(group_id: str, groups: Groups) -> None:
     await groups.delete(group_id)
 
 
-@route("GET", "/v3/groups/{group_id:str}/users", rule="identity:group_members")
-async def list_group_members(group_id: str, groups: Groups, links: Links) -> dict[str, Any]:
-    from cloudd.identity.api.user import user_view  # the two nouns show each other
-
-    return links.many("users", [user_view(u) for u in await groups.members(group_id)])
-
-
 @route("PUT", "/v3/groups/{group_id:str}/users/{user_id:str}", rule="identity:group_members", status=204)
 async def add_group_member(group_id: str, user_id: str, groups: Groups) -> None:
     await groups.add(group_id, user_id)

@@ -122,3 +122,8 @@ async def list_user_projects(user_id: str, users: Users, assignments: Assignment
 async def list_user_groups(user_id: str, users: Users, groups: Groups, links: Links) -> dict[str, Any]:
     await users.get(user_id)
     return links.many("groups", [group_view(g) for g in await groups.of_user(user_id)])
+
+
+@route("GET", "/v3/groups/{group_id:str}/users", rule="identity:group_members")
+async def list_group_members(group_id: str, groups: Groups, links: Links) -> dict[str, Any]:
+    return links.many("users", [user_view(u) for u in await groups.members(group_id)])
