@@ -14,6 +14,10 @@ RULES: dict[str, str] = {
     "compute:flavors:manage": "rule:admin",
     # They belong to the user who asks.
     "compute:keypairs": "rule:any",
+    # Other services' things as clients once saw them here; those services look at whose they are.
+    "compute:images": "rule:any",
+    "compute:security_groups": "rule:reader",
+    "compute:security_groups:manage": "rule:member",
     "compute:availability_zones": "rule:any",
     "compute:availability_zones:detail": "rule:admin",
     "compute:limits": "rule:any",

@@ -8,14 +8,19 @@ from cloudd.compute.api import (
     flavor,
     host_service,
     hypervisor,
+    image,
     interface,
     keypair,
     limit,
+    project_security_group,
+    project_security_group_rule,
     quota,
+    security_group,
     server,
     server_action,
     server_group,
     server_metadata,
+    server_password,
     server_tag,
     version,
     volume_attachment,
@@ -30,13 +35,16 @@ from cloudd.compute.domain.healing import Healing
 from cloudd.compute.domain.host import Hosts
 from cloudd.compute.domain.interface import Interfaces
 from cloudd.compute.domain.keypair import Keypairs
+from cloudd.compute.domain.project_security_group import ProjectSecurityGroups
 from cloudd.compute.domain.quota import Quotas
 from cloudd.compute.domain.scheduler import Scheduler
+from cloudd.compute.domain.security_group import ServerSecurityGroups
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions
 from cloudd.compute.domain.server_create import ServerCreation
 from cloudd.compute.domain.server_facts import ServerFactsSource
 from cloudd.compute.domain.server_group import ServerGroups
+from cloudd.compute.domain.server_image import ServerImages
 from cloudd.compute.domain.server_image_action import ServerImageActions
 from cloudd.compute.domain.server_network import ServerNetwork
 from cloudd.compute.domain.server_resize import ServerResizes
@@ -70,6 +78,7 @@ def service(cloud: Cloud) -> Service:
     views = ServerViews(servers, ServerNetwork(cloud), hosts, links)
     resizes = ServerResizes(cloud, flavors, quotas, server_actions)
     image_actions = ServerImageActions(cloud, server_actions)
+    security_groups = ServerSecurityGroups(cloud, servers, server_actions)
     healing = Healing(cloud, hosts)
     cloud.offer(ComputeClient(servers))
     simple_sagas = (
@@ -95,9 +104,11 @@ def service(cloud: Cloud) -> Service:
             server,
             server_action,
             server_metadata,
+            server_password,
             server_tag,
             volume_attachment,
             interface,
+            security_group,
             action,
             availability_zone,
             hypervisor,
@@ -107,10 +118,14 @@ def service(cloud: Cloud) -> Service:
             quota,
             limit,
             extension,
+            image,
+            project_security_group,
+            project_security_group_rule,
         ),
         rules=RULES,
         error_body=error_body,
         versions=version.VERSIONS,
+        older_paths=version.OLDER_PATHS,
         dependencies={
             "links": links,
             "views": views,
@@ -119,14 +134,17 @@ def service(cloud: Cloud) -> Service:
             "servers": servers,
             "creation": ServerCreation(cloud, flavors, hosts, quotas, actions),
             "server_actions": server_actions,
-            "desk": server_action.Desk(servers, server_actions, resizes, image_actions, views, links),
+            "desk": server_action.Desk(servers, server_actions, resizes, image_actions, security_groups, views, links),
             "volume_attachments": VolumeAttachments(cloud, servers, server_actions),
+            "security_groups": security_groups,
             "interfaces": Interfaces(cloud, servers, server_actions),
             "actions": actions,
             "hosts": hosts,
             "aggregates": Aggregates(cloud, hosts),
             "server_groups": ServerGroups(cloud, quotas),
             "quotas": quotas,
+            "server_images": ServerImages(cloud),
+            "project_security_groups": ProjectSecurityGroups(cloud),
         },
         sagas=[CreateServer(cloud, Scheduler(cloud, hosts)), DeleteServer(cloud, hosts), *(saga(cloud) for saga in simple_sagas)],
         reconcilers=[

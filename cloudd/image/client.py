@@ -1,16 +1,20 @@
 """The image service's door for other services."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from litestar.datastructures import MultiDict
 
 from cloudd.image.domain.image import Images, ImageSpec
+from cloudd.image.domain.listing import parse_listing
 from cloudd.image.domain.upload import Uploads
 from cloudd.image.drivers.file import ImageFiles
 from cloudd.image.errors import ImageDeactivated, ImageExists, ImageNotFound, ImageStatusConflict
 from cloudd.image.settings import ImageSettings
 from cloudd.image.store.image import Image
 from cloudd.kit.auth import Context, system_context
+from cloudd.kit.paging import Page
 from cloudd.kit.service import Cloud
 
 __all__ = ["Image", "ImageClient", "ImageFile"]
@@ -35,6 +39,10 @@ class ImageClient:
     async def get(self, ctx: Context, image_id: str) -> Image:
         """The image as this caller may see it. ImageNotFound."""
         return await self.images.show(ctx, image_id)
+
+    async def page(self, ctx: Context, page: Page, filters: Mapping[str, str]) -> list[Image]:
+        """One page of the images this caller sees; the filters are those of the image list's query. BadRequest."""
+        return await self.images.page(ctx, page, parse_listing(MultiDict(filters)))
 
     async def file_of(self, image_id: str) -> ImageFile:
         """ImageNotFound; ImageStatusConflict while it has no content, ImageDeactivated, or it is an archive rather than a disk."""

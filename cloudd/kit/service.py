@@ -54,6 +54,8 @@ class Service(msgspec.Struct, kw_only=True):
     #: what its routes are given by name: the domain's classes
     dependencies: Mapping[str, Any]
     versions: Microversions | None = None
+    #: prefixes of paths of older APIs, and the prefix whose routes serve them at the lowest microversion: {"/v2/": "/v2.1/"}
+    older_paths: Mapping[str, str] = {}
     sagas: list[Saga] = []
     reconcilers: list[Reconciler] = []
     #: bus topics that a worker of the control plane answers

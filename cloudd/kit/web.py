@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import litestar
 import msgspec
@@ -62,6 +62,7 @@ class ServiceApp:
         policy: Policy,
         authenticator: Authenticator,
         versions: Microversions | None = None,
+        older_paths: Mapping[str, str] | None = None,
         dependencies: Mapping[str, Any] | None = None,
         max_body_bytes: int = 10 * 1024 * 1024,
     ) -> None:
@@ -71,6 +72,7 @@ class ServiceApp:
         self.policy = policy
         self.authenticator = authenticator
         self.versions = versions
+        self.older_paths = dict(older_paths or {})
         self.title = title
         self.dependencies = dict(dependencies or {})
         self.max_body_bytes = max_body_bytes
@@ -104,8 +106,9 @@ class ServiceApp:
             ctx = Context(request_id)
             if token := headers.get("x-auth-token"):
                 ctx = await self._authenticate(token, request_id)
+            scope, is_older = self._of_today(scope)
             if self.versions is not None:
-                version = self.versions.negotiate(headers)
+                version = self.versions.minimum if is_older else self.versions.negotiate(headers)
                 answer.update(self.versions.answer_headers(version))
                 ctx = msgspec.structs.replace(ctx, version=version)
             scope["state"]["ctx"] = ctx
@@ -119,6 +122,15 @@ class ServiceApp:
             await response.to_asgi_response(self.app, Request(scope, receive, send))(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    def _of_today(self, scope: Scope) -> tuple[Scope, bool]:
+        """The request under the path that serves it now, and whether it came by an older API's."""
+        path = scope["path"]
+        for older, newer in self.older_paths.items():
+            if path.startswith(older) and len(path) > len(older):
+                path = newer + path.removeprefix(older)
+                return cast("Scope", {**scope, "path": path, "raw_path": path.encode()}), True
+        return scope, False
 
     async def _authenticate(self, token: str, request_id: str) -> Context:
         try:

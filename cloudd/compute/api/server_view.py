@@ -58,6 +58,7 @@ class ServerViews:
         if ctx.version < (2, 75):
             kept = {*self._core(ctx, server, around), *self._by_version(ctx, server, single=True), "progress", "fault"}
             view = {key: value for key, value in view.items() if key in kept}
+            view["addresses"] = {name: [_plain(entry) for entry in entries] for name, entries in view["addresses"].items()}
         return {**view, **more}
 
     def view(self, ctx: Context, server: Server, around: Surroundings, *, single: bool) -> dict[str, Any]:
@@ -181,6 +182,11 @@ class ServerViews:
         if not self.hosts.is_up(host):
             return "DOWN"
         return "UP" if host.is_enabled else "MAINTENANCE"
+
+
+def _plain(entry: dict[str, Any]) -> dict[str, Any]:
+    """An address without what extensions of the API add to it."""
+    return {"version": entry["version"], "addr": entry["addr"]}
 
 
 def addresses_view(ports: Sequence[PortView]) -> dict[str, list[dict[str, Any]]]:

@@ -6,6 +6,8 @@ from cloudd.compute.api.shapes import Links
 from cloudd.kit.microversion import Microversions, written
 from cloudd.kit.web import PUBLIC, route
 
+#: the API of before microversions is the oldest of them
+OLDER_PATHS = {"/v2/": "/v2.1/"}
 VERSIONS = Microversions("compute", (2, 1), (2, 96), "X-OpenStack-Nova-API-Version")
 
 
@@ -38,7 +40,15 @@ async def list_versions(links: Links) -> dict[str, Any]:
 
 @route("GET", "/v2.1", rule=PUBLIC)
 async def show_version(links: Links) -> dict[str, Any]:
-    media_types = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]
-    document = {**_current(links), "media-types": media_types}
+    return _whole(_current(links), "2.1")
+
+
+@route("GET", "/v2", rule=PUBLIC)
+async def show_old_version(links: Links) -> dict[str, Any]:
+    return _whole(_old(links), "2")
+
+
+def _whole(document: dict[str, Any], number: str) -> dict[str, Any]:
+    media_types = [{"base": "application/json", "type": f"application/vnd.openstack.compute+json;version={number}"}]
     help_link = {"rel": "describedby", "href": "https://docs.openstack.org/", "type": "text/html"}
-    return {"version": {**document, "links": [*document["links"], help_link]}}
+    return {"version": {**document, "media-types": media_types, "links": [*document["links"], help_link]}}

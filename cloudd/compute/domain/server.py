@@ -90,6 +90,12 @@ class Servers:
             await self.store.update(tx, server_id, metadata=items, updated_at=now())
         return items
 
+    async def clear_password(self, ctx: Context, server_id: str) -> None:
+        """Forget what the guest has deposited."""
+        async with self.db.write() as tx:
+            server = await self.of(tx, ctx, server_id, lock=True)
+            await self.store.update(tx, server.id, sealed_password=None)
+
     async def set_tags(self, ctx: Context, server_id: str, tags: Sequence[str]) -> list[str]:
         """These and no others."""
         return await self._tags(ctx, server_id, lambda old: list(dict.fromkeys(tags)))

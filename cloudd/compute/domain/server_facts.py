@@ -4,13 +4,15 @@ import base64
 import secrets
 
 from cloudd.compute.domain.server_network import ServerNetwork
-from cloudd.compute.metadata.answer import answer
+from cloudd.compute.metadata.answer import answer, is_password
 from cloudd.compute.metadata.facts import AddressFacts, NicFacts, ServerFacts
 from cloudd.compute.store.block_device import BlockDeviceStore
 from cloudd.compute.store.interface import InterfaceStore
 from cloudd.compute.store.server import Server, ServerStore
 from cloudd.kit.service import Cloud
 from cloudd.network.messages import MetadataReply, MetadataRequest
+
+_MOST_PASSWORD_CHARACTERS = 1020
 
 
 class ServerFactsSource:
@@ -31,11 +33,24 @@ class ServerFactsSource:
             server = await self.servers.alive(tx, interface.server_id) if interface else None
         if server is None:
             return MetadataReply(status=404, body=b"No server has this address.\n")
+        if is_password(request.path):
+            return await self._password(server, request)
         body = answer(await self.of(server), request.path)
         if body is None:
             return MetadataReply(status=404, body=b"Nothing is here.\n")
         is_json = request.path.split("?", 1)[0].rstrip("/").endswith(".json")
         return MetadataReply(status=200, body=body, content_type="application/json" if is_json else "text/plain; charset=UTF-8")
+
+    async def _password(self, server: Server, request: MetadataRequest) -> MetadataReply:
+        """A guest deposits its password, encrypted for its owner's key, once; a cleared one it may set anew."""
+        if request.method != "POST":
+            return MetadataReply(status=200, body=(server.sealed_password or "").encode())
+        text = request.body.decode(errors="replace")
+        if len(text) > _MOST_PASSWORD_CHARACTERS:
+            return MetadataReply(status=400, body=f"A password has at most {_MOST_PASSWORD_CHARACTERS} characters.\n".encode())
+        async with self.cloud.db.write() as tx:
+            is_set = await self.servers.update(tx, server.id, self.servers.table.c.sealed_password.is_(None), sealed_password=text)
+        return MetadataReply(status=200 if is_set else 409)
 
     async def of(self, server: Server, *, for_drive: bool = False) -> ServerFacts:
         """All facts of one server; the password goes onto a drive only, which nobody else can read."""

@@ -1,14 +1,16 @@
 """The images servers are made from and turned into, by way of the image service."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from cloudd.compute.domain.work import CreateImageParams
 from cloudd.compute.drivers.base import ImageSource
-from cloudd.image.client import ImageClient
+from cloudd.image.client import Image, ImageClient
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest, Condition
+from cloudd.kit.paging import Page
 from cloudd.kit.service import Cloud
 
 
@@ -49,6 +51,19 @@ class ServerImages:
             size_bytes=image.size or 0,
             properties=dict(image.properties),
         )
+
+    async def show(self, ctx: Context, image_id: str) -> Image:
+        """ImageNotFound."""
+        return await self.images.get(ctx, image_id)
+
+    async def page(self, ctx: Context, page: Page, filters: Mapping[str, str]) -> list[Image]:
+        """One page of what this caller sees; filters as the image service names them. BadRequest."""
+        return await self.images.page(ctx, page, filters)
+
+    async def delete(self, ctx: Context, image_id: str) -> None:
+        """ImageNotFound, ImageProtected, ImageForbidden."""
+        await self.images.get(ctx, image_id)
+        await self.images.delete(ctx, image_id)
 
     async def source(self, image_id: str) -> ImageSource:
         """Where a host finds its bytes."""

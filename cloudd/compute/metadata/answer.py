@@ -18,13 +18,21 @@ def answer(facts: ServerFacts, path: str) -> bytes | None:
     return None
 
 
+def is_password(path: str) -> bool:
+    """Whether a path ("/openstack/latest/password") is where the guest deposits its password."""
+    parts = [part for part in path.split("?", 1)[0].split("/") if part]
+    return len(parts) == 3 and parts[0] == "openstack" and parts[1] in OPENSTACK_VERSIONS and parts[2] == "password"
+
+
 def _openstack(facts: ServerFacts, parts: list[str]) -> bytes | None:
     if not parts:
         return _lines(OPENSTACK_VERSIONS)
     if parts[0] not in OPENSTACK_VERSIONS or len(parts) > 2:
         return None
     files = openstack_files(facts)
-    return files.get(parts[1]) if len(parts) == 2 else _lines(sorted(files))
+    if len(parts) == 1:
+        return _lines(sorted([*files, "password"]))
+    return files.get(parts[1])
 
 
 def _ec2(facts: ServerFacts, parts: list[str]) -> bytes | None:

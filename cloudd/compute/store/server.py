@@ -39,6 +39,8 @@ server_table = sa.Table(
     sa.Column("public_key", sa.Text),
     sa.Column("user_data", Json()),
     sa.Column("admin_password", sa.String(255)),
+    # What the guest has encrypted for the owner of its key.
+    sa.Column("sealed_password", sa.String(1024)),
     sa.Column("config_drive", sa.Boolean, nullable=False),
     sa.Column("metadata", Json(), nullable=False),
     sa.Column("tags", Json(), nullable=False),
@@ -108,6 +110,7 @@ class Server(msgspec.Struct, kw_only=True):
     public_key: str | None = None
     user_data: str | None = None
     admin_password: str | None = None
+    sealed_password: str | None = None
     config_drive: bool = False
     metadata: dict[str, str] = {}
     tags: list[str] = []
