@@ -65,6 +65,12 @@ class InvalidVolume(Condition):
     message = "Invalid volume: {reason}"
 
 
+class ServerHoldsVolume(Condition):
+    code = "volume.attachment.held_by_server"
+    status = 409
+    message = "Volume {volume_id} is a disk of server {server_id}: detach it there, by the compute service."
+
+
 class InvalidSnapshot(Condition):
     code = "volume.snapshot.invalid"
     status = 400

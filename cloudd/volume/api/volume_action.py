@@ -16,6 +16,7 @@ from cloudd.volume.domain.snapshot import Snapshots
 from cloudd.volume.domain.upload import Uploads, UploadSpec
 from cloudd.volume.domain.volume import SETTABLE_STATUSES, Volumes
 from cloudd.volume.domain.volume_type import VolumeTypes
+from cloudd.volume.errors import ServerHoldsVolume
 
 Empty = dict[str, Any] | msgspec.UnsetType | None
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -184,7 +185,8 @@ class VolumeActions:
         await self.attachments.begin_detaching(ctx, volume_id, roll_back=True)
 
     async def attach(self, ctx: Context, volume_id: str, data: Attach) -> None:
-        admin(ctx)
+        """Notes who uses the volume; nothing is plugged in: that is compute's, which attaches by its own door."""
+        await self.volumes.show(ctx, volume_id)
         if (data.instance_uuid is None) == (data.host_name is None):
             raise BadRequest(reason="Name either instance_uuid or host_name.")
         if data.mode not in ("rw", "ro"):
@@ -195,12 +197,16 @@ class VolumeActions:
 
     async def detach(self, ctx: Context, volume_id: str, data: Detach) -> None:
         await self.volumes.show(ctx, volume_id)
-        admin(ctx)
         attachment = await self.attachments.only_of(ctx, volume_id, data.attachment_id)
+        if attachment.server_id is not None and attachment.host:
+            # A disk must not be pulled from under a running guest; the server gives it back.
+            raise ServerHoldsVolume(volume_id=volume_id, server_id=attachment.server_id)
         await self.attachments.detach(volume_id, attachment.id)
 
     async def force_detach(self, ctx: Context, volume_id: str, data: Detach) -> None:
-        await self.detach(ctx, volume_id, data)
+        admin(ctx)
+        attachment = await self.attachments.only_of(ctx, volume_id, data.attachment_id)
+        await self.attachments.detach(volume_id, attachment.id)
 
     async def initialize_connection(self, ctx: Context, volume_id: str, _: Connector) -> Response[Any]:
         admin(ctx)

@@ -425,6 +425,25 @@ async def test_compute_attaches_and_detaches_by_the_door(demo: User, admin: User
     assert (await demo.show(volume_id))["status"] == "available"
 
 
+async def test_a_user_notes_who_uses_a_volume_but_does_not_pull_it_from_a_server(demo: User, admin: User, driver: FakeDriver) -> None:
+    volume_id, server = (await demo.volume())["id"], str(uuid4())
+    other = User(demo.cloud, "other")
+    attach = {"os-attach": {"instance_uuid": server, "mountpoint": "/dev/vdb"}}
+    await other("POST", f"/volumes/{volume_id}/action", attach, status=404)
+    await demo("POST", f"/volumes/{volume_id}/action", attach, status=202)
+    shown = await demo.show(volume_id)
+    assert (shown["status"], shown["attachments"][0]["server_id"]) == ("in-use", server)
+    await other("POST", f"/volumes/{volume_id}/action", {"os-detach": {}}, status=404)
+    await demo("POST", f"/volumes/{volume_id}/action", {"os-detach": {}}, status=202)
+    assert (await demo.show(volume_id))["status"] == "available"
+    client = demo.cloud.cloud.client(VolumeClient)
+    await client.attach(volume_id, server, "testhost", "/dev/vdb", str(uuid4()))
+    await demo("POST", f"/volumes/{volume_id}/action", {"os-detach": {}}, status=409)
+    await demo("POST", f"/volumes/{volume_id}/action", {"os-force_detach": {}}, status=403)
+    await admin("POST", f"/volumes/{volume_id}/action", {"os-force_detach": {}}, status=202)
+    assert (driver.attachments, (await demo.show(volume_id))["status"]) == (set(), "available")
+
+
 async def test_healing_finds_lost_volumes_and_snapshots(demo: User, driver: FakeDriver) -> None:
     lost, kept = (await demo.volume())["id"], (await demo.volume())["id"]
     snapshot = (await demo.snapshot(kept))["id"]
