@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.host_state import assert_as_before, things
+from tests.real.lab_traces import traces
 from tests.real.quickstart import ROOT, Quickstart, is_living
 
 # What real tests make is named so, and whatever a failed test leaves is found by it.
@@ -25,6 +26,7 @@ def quickstart() -> Iterator[Quickstart]:
     yield Quickstart()
     _cloudctl("destroy", "-i", "inventory/lab-all-in-one", "--yes-i-really-really-mean-it")
     _cloudctl("lab", "down", "lab-all-in-one")
+    assert not traces("all-in-one", 0), "the lab left something behind"
 
 
 def _cloudctl(*words: str) -> None:

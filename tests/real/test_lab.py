@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.real import lab_traces
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,19 +67,7 @@ def changes(output: str) -> int:
 
 
 def traces() -> set[str]:
-    """What the lab has on this machine outside of its cache."""
-    names = (f"lab{INDEX}-", f"lab-{LAB}-", f"cloud_lab_{LAB}")
-    found = set(os.listdir("/sys/class/net")) | set(output("ip", "netns").split()) | set(output("nft", "list", "tables").split())
-    found |= {str(path) for path in Path("/sys/fs/cgroup").glob("**/lab-*")} | {
-        str(path) for path in Path("/run/systemd/nspawn").glob("*/*")
-    }
-    found |= set(Path("/proc/mounts").read_text().split())
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found |= set(process.read_text().split("\0"))
-        except OSError:
-            continue
-    return {trace for trace in found if any(name in trace for name in names)}
+    return lab_traces.traces(LAB, INDEX)
 
 
 def output(*command: str) -> str:
