@@ -59,7 +59,8 @@ class Process:
         apps = {
             s.name: ServiceApp(
                 s.name, s.routes, title=s.title, error_body=s.error_body, policy=self.policy, authenticator=authenticator,
-                versions=s.versions, older_paths=s.older_paths, dependencies=s.dependencies, max_body_bytes=s.max_body_bytes,
+                versions=s.versions, older_paths=s.older_paths, trailing_slash=s.trailing_slash,
+                dependencies=s.dependencies, max_body_bytes=s.max_body_bytes,
             )
             for s in self.services
         }  # fmt: skip

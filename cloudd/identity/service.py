@@ -57,6 +57,7 @@ def service(cloud: Cloud) -> Service:
             *role.GRANT_ROUTES,
         ],
         rules=RULES,
+        trailing_slash=True,
         error_body=error_body,
         dependencies={
             "links": Links(cloud.settings.section(ApiSettings)),

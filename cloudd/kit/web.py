@@ -63,6 +63,7 @@ class ServiceApp:
         authenticator: Authenticator,
         versions: Microversions | None = None,
         older_paths: Mapping[str, str] | None = None,
+        trailing_slash: bool = False,
         dependencies: Mapping[str, Any] | None = None,
         max_body_bytes: int = 10 * 1024 * 1024,
     ) -> None:
@@ -73,6 +74,7 @@ class ServiceApp:
         self.authenticator = authenticator
         self.versions = versions
         self.older_paths = dict(older_paths or {})
+        self.trailing_slash = trailing_slash
         self.title = title
         self.dependencies = dict(dependencies or {})
         self.max_body_bytes = max_body_bytes
@@ -113,7 +115,7 @@ class ServiceApp:
                 ctx = msgspec.structs.replace(ctx, version=version)
             scope["state"]["ctx"] = ctx
             # An empty id ("/v2/images/") is an absent resource, not the collection.
-            if scope["path"].count("/") > 2 and scope["path"].endswith("/"):
+            if not self.trailing_slash and scope["path"].count("/") > 2 and scope["path"].endswith("/"):
                 raise NotFound(what="The resource")
         except Exception as error:
             # Only these may be answered before the router runs; ctx stays without a user.

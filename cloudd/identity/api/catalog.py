@@ -83,6 +83,7 @@ class EndpointUpdate(msgspec.Struct):
     interface: Interface | UnsetType = UNSET
     url: Url | UnsetType = UNSET
     region_id: str | UnsetType | None = UNSET
+    region: RegionId | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
 
@@ -174,14 +175,16 @@ async def create_endpoint(
 ) -> dict[str, Any]:
     e = data.endpoint
     await services.get(e.service_id)
-    region_id = e.region_id
-    if region_id is not None:
-        await regions.get(region_id)
-    elif e.region is not None:
-        # The old name of the field, from the time before regions were records: it makes the one that is missing.
-        region_id = await regions.ensure(e.region)
+    region_id = await _region(regions, e.region_id, e.region)
     made = Endpoint(id=new_id(), service_id=e.service_id, interface=e.interface, url=e.url, region_id=region_id, enabled=e.enabled)
     return {"endpoint": links.one("endpoints", _endpoint(await endpoints.create(made)))}
+
+
+async def _region(regions: Regions, region_id: str | None, region: str | None) -> str | None:
+    """An endpoint's region, which must be there, or else be named by the old field, from before regions were records: that makes it."""
+    if region_id is not None:
+        return (await regions.get(region_id)).id
+    return None if region is None else await regions.ensure(region)
 
 
 @route("GET", "/v3/endpoints/{endpoint_id:str}", rule="identity:show_endpoint")
@@ -190,8 +193,17 @@ async def show_endpoint(endpoint_id: str, endpoints: Endpoints, links: Links) ->
 
 
 @route("PATCH", "/v3/endpoints/{endpoint_id:str}", rule="identity:update_endpoint")
-async def update_endpoint(endpoint_id: str, data: EndpointUpdateRequest, endpoints: Endpoints, links: Links) -> dict[str, Any]:
-    return {"endpoint": links.one("endpoints", _endpoint(await endpoints.update(endpoint_id, changes_of(data.endpoint))))}
+async def update_endpoint(
+    endpoint_id: str, data: EndpointUpdateRequest, endpoints: Endpoints, services: CatalogServices, regions: Regions, links: Links
+) -> dict[str, Any]:
+    await endpoints.get(endpoint_id)
+    changes = changes_of(data.endpoint)
+    if "service_id" in changes:
+        await services.get(changes["service_id"])
+    region = changes.pop("region", None)
+    if region is not None or "region_id" in changes:
+        changes["region_id"] = await _region(regions, changes.get("region_id"), region)
+    return {"endpoint": links.one("endpoints", _endpoint(await endpoints.update(endpoint_id, changes)))}
 
 
 @route("DELETE", "/v3/endpoints/{endpoint_id:str}", rule="identity:delete_endpoint", status=204)

@@ -85,5 +85,17 @@ async def test_a_region_may_be_put_under_a_name_or_come_with_an_endpoint(cloud: 
         endpoint = await cloud.request("POST", "/identity/v3/endpoints", as_="admin", json={"endpoint": {**body, "region": "old"}})
         assert (endpoint.status_code, endpoint.json()["endpoint"]["region_id"]) == (201, "old")
     assert (await cloud.request("GET", "/identity/v3/regions/old", as_="admin")).status_code == 200
+    path = f"/identity/v3/endpoints/{endpoint.json()['endpoint']['id']}"
+    moved = await cloud.request("PATCH", path, as_="admin", json={"endpoint": {"region": "new", "enabled": False}})
+    assert (moved.json()["endpoint"]["region_id"], moved.json()["endpoint"]["enabled"]) == ("new", False)
+    for nowhere in ({"region_id": "nowhere"}, {"service_id": "none"}):
+        assert (await cloud.request("PATCH", path, as_="admin", json={"endpoint": nowhere})).status_code == 404
+    assert (await cloud.request("GET", path, as_="admin")).json() == moved.json()
     unknown = await cloud.request("POST", "/identity/v3/endpoints", as_="admin", json={"endpoint": {**body, "region_id": "nowhere"}})
     assert unknown.status_code == 404
+
+
+async def test_a_slash_at_the_end_names_the_collection(cloud: EmbeddedCloud) -> None:
+    for path in ("/identity/v3/users", "/identity/v3/OS-TRUST/trusts"):
+        with_slash, without = [await cloud.request("GET", path + end, as_="admin") for end in ("/", "")]
+        assert (with_slash.status_code, with_slash.json()) == (200, without.json())

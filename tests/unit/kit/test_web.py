@@ -26,7 +26,13 @@ async def test_unknown_services_and_paths_and_methods(cloud: EmbeddedCloud) -> N
     assert (await cloud.request("GET", "/nope")).status_code == 404
     assert (await cloud.request("GET", "/identity/v3/nope")).json()["error"]["code"] == 404
     assert (await cloud.request("PUT", "/identity/v3/users")).status_code == 405
-    assert (await cloud.request("GET", "/identity/v3/users/", as_="admin")).status_code == 404
+
+
+@pytest.mark.services("identity", "image")
+async def test_an_empty_id_names_nothing_but_where_upstream_has_it_name_the_collection(cloud: EmbeddedCloud) -> None:
+    for path, status in (("/identity/v3/users", 200), ("/image/v2/images", 404)):
+        assert (await cloud.request("GET", path, as_="admin")).status_code == 200
+        assert (await cloud.request("GET", f"{path}/", as_="admin")).status_code == status
 
 
 async def test_a_stale_token_is_no_obstacle_where_none_is_needed(cloud: EmbeddedCloud) -> None:
