@@ -1,8 +1,11 @@
 """A server's libvirt domain XML, from its spec and what the host can do."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+import msgspec
 
 from cloudd.compute.drivers.base import DiskSpec, DriverError, InterfaceSpec, ServerSpec
 
@@ -12,6 +15,10 @@ NAMESPACE = "urn:cloudd:compute:1"
 HOTPLUG_PORTS = 24
 _SECTOR_BUSES = {"virtio", "scsi", "ide", "sata", "usb"}
 _NIC_MODELS = {"virtio", "e1000", "e1000e", "rtl8139", "ne2k_pci", "pcnet"}
+# cloud-init asks the metadata service only where it finds this product name.
+_PRODUCT = {"manufacturer": "OpenStack Foundation", "product": "OpenStack Nova", "family": "Virtual Machine"}
+# What a virtio NIC otherwise leaves to the host that sends its packets on.
+_HOST_OFFLOADS = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 
 ET.register_namespace("cloudd", NAMESPACE)
 
@@ -28,6 +35,8 @@ class HostFeatures:
     graphics: str = "none"
     # False for libvirt's own mock hypervisor, which has neither switches nor files.
     real: bool = True
+    # Whether guests on the switch of that name may leave checksums and segments to it; asked for each NIC, for the answer may change.
+    may_offload: Callable[[str], bool] = lambda _bridge: True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +75,13 @@ def domain_xml(spec: ServerSpec, host: HostFeatures, files: LocalFiles) -> str:
         ET.SubElement(devices, "controller", type="pci", model="pcie-root")
         for _ in range(HOTPLUG_PORTS):
             ET.SubElement(devices, "controller", type="pci", model="pcie-root-port")
-    if any(disk.bus == "scsi" for disk in spec.disks):
-        ET.SubElement(devices, "controller", type="scsi", model="virtio-scsi")
-    devices.extend(disk_element(disk, files) for disk in spec.disks)
+    disks = _with_boot_order(spec.disks)
+    drive_bus = _config_drive_bus(disks) if spec.config_drive else ""
+    if drive_bus == "scsi" or any(disk.bus == "scsi" for disk in disks):
+        ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
+    devices.extend(disk_element(disk, files) for disk in disks)
     if spec.config_drive:
-        devices.append(_config_drive(files, "sata" if "q35" in machine else "ide"))
+        devices.append(_config_drive(files, drive_bus))
     devices.extend(interface_element(interface, host) for interface in spec.interfaces)
     if host.domain_type != "test":
         _add_comforts(devices, host, files)
@@ -116,13 +127,28 @@ def _volume(disk: DiskSpec) -> ET.Element:
     return element
 
 
+def _with_boot_order(disks: list[DiskSpec]) -> list[DiskSpec]:
+    """The disks with at least one to boot from: without an order the firmware would try the config drive too."""
+    if not disks or any(disk.boot_index is not None and disk.boot_index >= 0 for disk in disks):
+        return disks
+    return [msgspec.structs.replace(disks[0], boot_index=0), *disks[1:]]
+
+
+def _config_drive_bus(disks: list[DiskSpec]) -> str:
+    """virtio-scsi, which the small kernels of cloud images have when they lack ATA; a guest on an older bus finds it there."""
+    root_bus = disks[0].bus if disks else ""
+    return root_bus if root_bus in ("ide", "sata") else "scsi"
+
+
 def _config_drive(files: LocalFiles, bus: str) -> ET.Element:
     element = ET.Element("disk", type="file", device="cdrom")
     ET.SubElement(element, "driver", name="qemu", type="raw")
     ET.SubElement(element, "source", file=str(files.config_drive))
-    # The last letter of its bus, so that it never takes a data disk's place.
-    ET.SubElement(element, "target", dev="hdd" if bus == "ide" else "sdf", bus=bus)
+    # A name and a place that no data disk takes: the last of an ATA bus, a SCSI target of its own.
+    ET.SubElement(element, "target", dev={"ide": "hdd", "sata": "sdf", "scsi": "sdaa"}[bus], bus=bus)
     ET.SubElement(element, "readonly")
+    if bus == "scsi":
+        ET.SubElement(element, "address", type="drive", controller="0", bus="0", target="1", unit="0")
     return element
 
 
@@ -145,6 +171,8 @@ def interface_element(interface: InterfaceSpec, host: HostFeatures) -> ET.Elemen
     ET.SubElement(element, "mac", address=interface.mac_address)
     ET.SubElement(element, "model", type=interface.model)
     if interface.bridge and host.real:
+        if interface.model == "virtio" and not host.may_offload(interface.bridge):
+            ET.SubElement(ET.SubElement(element, "driver"), "host", dict.fromkeys(_HOST_OFFLOADS, "off"))
         ET.SubElement(element, "target", dev=interface.device)
         ET.SubElement(element, "mtu", size=str(interface.mtu))
     return element
@@ -156,8 +184,10 @@ def _add_system(root: ET.Element, spec: ServerSpec, host: HostFeatures) -> None:
         _text(system, "type", "hvm")
         return
     _text(system, "type", "hvm", arch=host.architecture, machine=spec.machine or host.emulated_machine)
-    if not any(disk.boot_index is not None for disk in spec.disks):
-        ET.SubElement(system, "boot", dev="hd")
+    ET.SubElement(system, "smbios", mode="sysinfo")
+    facts = ET.SubElement(ET.SubElement(root, "sysinfo", type="smbios"), "system")
+    for name, value in {**_PRODUCT, "serial": spec.server_id, "uuid": spec.server_id}.items():
+        _text(facts, "entry", value, name=name)
     features = ET.SubElement(root, "features")
     ET.SubElement(features, "acpi")
     ET.SubElement(features, "apic")

@@ -33,6 +33,7 @@ from cloudd.compute.drivers.libvirt.domain_xml import (
     is_ours,
     parse,
 )
+from cloudd.compute.drivers.libvirt.switch import Switches
 
 _POWER_STATES = {
     libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,
@@ -97,6 +98,7 @@ class LibvirtDriver(ComputeDriver):
             # The oldest model with all of x86-64-v2, which today's distributions are built for.
             cpu_model="Nehalem" if cpu_mode == "custom" else "",
             graphics=graphics,
+            may_offload=Switches().may_offload,
         )
 
     async def capacity(self) -> HostCapacity:
