@@ -78,6 +78,7 @@ def service(cloud: Cloud) -> Service:
     views = ServerViews(servers, ServerNetwork(cloud), hosts, links)
     resizes = ServerResizes(cloud, flavors, quotas, server_actions)
     image_actions = ServerImageActions(cloud, server_actions)
+    interfaces = Interfaces(cloud, servers, server_actions)
     security_groups = ServerSecurityGroups(cloud, servers, server_actions)
     healing = Healing(cloud, hosts)
     cloud.offer(ComputeClient(servers))
@@ -134,10 +135,10 @@ def service(cloud: Cloud) -> Service:
             "servers": servers,
             "creation": ServerCreation(cloud, flavors, hosts, quotas, actions),
             "server_actions": server_actions,
-            "desk": server_action.Desk(servers, server_actions, resizes, image_actions, security_groups, views, links),
+            "desk": server_action.Desk(servers, server_actions, resizes, image_actions, security_groups, interfaces, views, links),
             "volume_attachments": VolumeAttachments(cloud, servers, server_actions),
             "security_groups": security_groups,
-            "interfaces": Interfaces(cloud, servers, server_actions),
+            "interfaces": interfaces,
             "actions": actions,
             "hosts": hosts,
             "aggregates": Aggregates(cloud, hosts),

@@ -8,6 +8,7 @@ from typing import Literal
 from cloudd.kit.auth import Context
 from cloudd.kit.paging import Page
 from cloudd.network.domain.attachment import Attachments, FixedAddress, NetworkRequest, PortPlan, PortView, Vif
+from cloudd.network.domain.port_address import PortAddresses
 from cloudd.network.domain.port_group import PortGroups
 from cloudd.network.domain.records import Query
 from cloudd.network.domain.security_group import SecurityGroupCreate, SecurityGroupDetail, SecurityGroups, SecurityGroupUpdate
@@ -32,9 +33,10 @@ __all__ = [
 class NetworkClient:
     """All ids are uuids as text. Conditions raised are the network service's own (cloudd.network.errors)."""
 
-    def __init__(self, attachments: Attachments, port_groups: PortGroups) -> None:
+    def __init__(self, attachments: Attachments, port_groups: PortGroups, port_addresses: PortAddresses) -> None:
         self._attachments = attachments
         self._port_groups = port_groups
+        self._port_addresses = port_addresses
 
     async def resolve_requests(
         self,
@@ -97,6 +99,14 @@ class NetworkClient:
     async def remove_group(self, ctx: Context, device_id: str, group: str) -> None:
         """Take a security group from every port of a server. Raises SecurityGroupNotFound, SecurityGroupNotAssociated (404)."""
         await self._port_groups.remove(ctx, device_id, group)
+
+    async def add_address(self, ctx: Context, device_id: str, network_id: str) -> None:
+        """Another fixed address for a server's port in a network. Raises InvalidInput (400), AddressesExhausted (409)."""
+        await self._port_addresses.add(ctx, device_id, network_id)
+
+    async def remove_address(self, ctx: Context, device_id: str, address: str) -> None:
+        """Take a fixed address from a server's port. Raises InvalidInput (400)."""
+        await self._port_addresses.remove(ctx, device_id, address)
 
 
 class SecurityGroupClient:

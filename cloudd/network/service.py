@@ -29,6 +29,7 @@ from cloudd.network.domain.engine import Engine
 from cloudd.network.domain.floating_ip import FloatingIps
 from cloudd.network.domain.network import Networks
 from cloudd.network.domain.port import Ports
+from cloudd.network.domain.port_address import PortAddresses
 from cloudd.network.domain.port_group import PortGroups
 from cloudd.network.domain.records import Ground
 from cloudd.network.domain.router import Routers
@@ -54,7 +55,7 @@ def service(cloud: Cloud) -> Service:
     pools = SubnetPools(ground)
     networks, subnets, routers, floating_ips = Networks(ground), Subnets(ground, pools), Routers(ground, ports), FloatingIps(ground, ports)
     attachments = Attachments(ground, ports, groups)
-    cloud.offer(NetworkClient(attachments, PortGroups(ground, attachments, groups)))
+    cloud.offer(NetworkClient(attachments, PortGroups(ground, attachments, groups), PortAddresses(ground, ports)))
     rules = SecurityGroupRules(ground)
     cloud.offer(SecurityGroupClient(groups, rules))
     tagged = {

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from cloudd.compute.api.server_body import HostName, address, uuid_text
 from cloudd.compute.api.server_view import ServerViews
-from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, since
+from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, since, until
+from cloudd.compute.domain.interface import Interfaces
 from cloudd.compute.domain.security_group import ServerSecurityGroups
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions
@@ -28,6 +29,7 @@ class Desk(msgspec.Struct, frozen=True):
     resizes: ServerResizes
     image_actions: ServerImageActions
     security_groups: ServerSecurityGroups
+    interfaces: Interfaces
     views: ServerViews
     links: Links
 
@@ -88,6 +90,14 @@ class GroupName(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
+class AddFixedIp(msgspec.Struct, forbid_unknown_fields=True):
+    network_id: str = msgspec.field(name="networkId")
+
+
+class RemoveFixedIp(msgspec.Struct, forbid_unknown_fields=True):
+    address: str
+
+
 class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Exactly one of these. Those that take nothing are given null, and by some clients an empty object."""
 
@@ -110,10 +120,13 @@ class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     revert_resize: Nothing | UnsetType = msgspec.field(name="revertResize", default=UNSET)
     add_security_group: GroupName | UnsetType = msgspec.field(name="addSecurityGroup", default=UNSET)
     remove_security_group: GroupName | UnsetType = msgspec.field(name="removeSecurityGroup", default=UNSET)
+    add_fixed_ip: AddFixedIp | UnsetType = msgspec.field(name="addFixedIp", default=UNSET)
+    remove_fixed_ip: RemoveFixedIp | UnsetType = msgspec.field(name="removeFixedIp", default=UNSET)
 
 
 Act = Callable[[Context, Desk, str, Any], Awaitable[Response[Any]]]
 _ACCEPTED = 202
+_FIXED_IP_LAST = 43
 
 
 def _done(status: int = _ACCEPTED) -> Response[Any]:
@@ -220,6 +233,18 @@ async def _remove_security_group(ctx: Context, desk: Desk, server_id: str, body:
     return _done()
 
 
+async def _add_fixed_ip(ctx: Context, desk: Desk, server_id: str, body: AddFixedIp) -> Response[Any]:
+    until(ctx, _FIXED_IP_LAST)
+    await desk.interfaces.add_address(ctx, server_id, uuid_text(body.network_id, "Invalid networkId."))
+    return _done()
+
+
+async def _remove_fixed_ip(ctx: Context, desk: Desk, server_id: str, body: RemoveFixedIp) -> Response[Any]:
+    until(ctx, _FIXED_IP_LAST)
+    await desk.interfaces.remove_address(ctx, server_id, address(body.address))
+    return _done()
+
+
 ACTS: dict[str, Act] = {
     "start": _power("start"),
     "stop": _power("stop"),
@@ -240,6 +265,8 @@ ACTS: dict[str, Act] = {
     "revert_resize": _revert_resize,
     "add_security_group": _add_security_group,
     "remove_security_group": _remove_security_group,
+    "add_fixed_ip": _add_fixed_ip,
+    "remove_fixed_ip": _remove_fixed_ip,
 }
 
 

@@ -65,6 +65,20 @@ class Interfaces:
         await self._finished(saga_id, row)
         return await self.get(ctx, server_id, row.id)
 
+    async def add_address(self, ctx: Context, server_id: str, network_id: str) -> None:
+        """Another address for the NIC in that network; the guest asks for it, or is told it."""
+        await self._check(ctx, server_id)
+        await self.network.network.add_address(ctx, server_id, network_id)
+
+    async def remove_address(self, ctx: Context, server_id: str, address: str) -> None:
+        """The NIC that has the address gives it back."""
+        await self._check(ctx, server_id)
+        await self.network.network.remove_address(ctx, server_id, address)
+
+    async def _check(self, ctx: Context, server_id: str) -> None:
+        async with self.db.read() as tx:
+            await self.server_actions.check(tx, ctx, server_id, "attach_interface")
+
     async def _finished(self, saga_id: str, row: Interface) -> None:
         async with asyncio.timeout(_ATTACH_TIMEOUT_SECONDS):
             while True:

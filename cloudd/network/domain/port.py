@@ -252,7 +252,11 @@ class Ports(Records[Port, PortDetail]):
         held = (await self.stores.addresses.of_ports(tx, [port.id]))[port.id]
         by_text = {address.ip_address: address for address in held}
         exact: list[FixedIpSpec] = []
-        spare = {address.subnet_id: [a for a in held if a.subnet_id == address.subnet_id] for address in held}
+        named = {str(parse_address(item.ip_address)) for item in wanted if item.ip_address}
+        spare: dict[str, list[Address]] = {}
+        for address in held:
+            if address.ip_address not in named:
+                spare.setdefault(address.subnet_id, []).append(address)
         for item in wanted:
             if item.ip_address is None and spare.get(item.subnet_id or ""):
                 kept = spare[item.subnet_id or ""].pop(0)

@@ -89,3 +89,25 @@ async def test_security_groups_through_compute_are_the_projects_own(compute: Com
     await compute.call("DELETE", f"/servers/{server['id']}", status=204)
     await compute.cloud.settle()
     await compute.call("DELETE", f"/os-security-groups/{group}", version=OLD, status=202)
+
+
+async def test_fixed_addresses_come_and_go(compute: Compute) -> None:
+    server = (await compute.make_server())["id"]
+
+    async def addresses() -> list[str]:
+        (nic,) = (await compute.call("GET", f"/servers/{server}/os-interface"))["interfaceAttachments"]
+        return [fixed["ip_address"] for fixed in nic["fixed_ips"]]
+
+    async def act(act: str, body: dict[str, str], status: int = 202, as_: str = "demo", version: str = "2.43") -> None:
+        await compute.call("POST", f"/servers/{server}/action", {act: body}, status=status, as_=as_, version=version)
+
+    first = await addresses()
+    await act("addFixedIp", {"networkId": compute.network_id})
+    both = await addresses()
+    assert (both[:1], len(set(both))) == (first, 2)
+    await act("removeFixedIp", {"address": first[0]})
+    assert await addresses() == both[1:]
+    await act("removeFixedIp", {"address": first[0]}, status=400)
+    await act("addFixedIp", {"networkId": str(uuid4())}, status=400)
+    await act("addFixedIp", {"networkId": compute.network_id}, status=404, as_="other")
+    await act("addFixedIp", {"networkId": compute.network_id}, status=404, version="2.44")

@@ -96,3 +96,16 @@ async def test_changes_wait_for_an_engine_that_is_away(cloud: Any) -> None:
     engine.broken = False
     await settled(cloud)
     assert network["id"] in engine.objects["network"]
+
+
+async def test_a_port_keeps_what_it_names_and_gets_another_beside_it(cloud: Any) -> None:
+    network = await make(cloud, "networks", name="two")
+    subnet = await make(cloud, "subnets", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
+    port = await make(cloud, "ports", network_id=network["id"])
+    (first,) = port["fixed_ips"]
+    body = {"port": {"fixed_ips": [first, {"subnet_id": subnet["id"]}]}}
+    both = (await cloud.request("PUT", f"/network/v2.0/ports/{port['id']}", json=body)).json()["port"]["fixed_ips"]
+    assert both[0] == first
+    assert len({fixed["ip_address"] for fixed in both}) == 2
+    body = {"port": {"fixed_ips": [{"subnet_id": subnet["id"]}, {"subnet_id": subnet["id"]}]}}
+    assert (await cloud.request("PUT", f"/network/v2.0/ports/{port['id']}", json=body)).json()["port"]["fixed_ips"] == both
