@@ -89,6 +89,15 @@ class DetachDisk(Message, kw_only=True):
     volume_id: str
 
 
+class ExtendDisk(Message, kw_only=True):
+    """A volume of the server has grown; the guest is to see it."""
+
+    name: ClassVar[str] = "compute.extend_disk"
+    server_id: str
+    volume_id: str
+    size_gib: int
+
+
 class AttachInterface(Message, kw_only=True):
     name: ClassVar[str] = "compute.attach_interface"
     server_id: str

@@ -42,6 +42,7 @@ class ComputeAgent:
             m.ConsoleOutput: self._console_output,
             m.AttachDisk: self._attach_disk,
             m.DetachDisk: self._detach_disk,
+            m.ExtendDisk: self._extend_disk,
             m.AttachInterface: self._attach_interface,
             m.DetachInterface: self._detach_interface,
             m.SnapshotRoot: self._snapshot_root,
@@ -136,6 +137,10 @@ class ComputeAgent:
     async def _detach_disk(self, message: m.DetachDisk) -> None:
         async with self._turn(message.server_id):
             await self.driver.detach_disk(message.server_id, message.volume_id)
+
+    async def _extend_disk(self, message: m.ExtendDisk) -> None:
+        async with self._turn(message.server_id):
+            await self.driver.extend_disk(message.server_id, message.volume_id, message.size_gib)
 
     async def _attach_interface(self, message: m.AttachInterface) -> None:
         async with self._turn(message.server_id):

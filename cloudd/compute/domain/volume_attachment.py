@@ -1,5 +1,6 @@
 """Volumes plugged into and out of servers."""
 
+import logging
 import uuid
 
 from sqlalchemy.exc import IntegrityError
@@ -10,19 +11,25 @@ from cloudd.compute.domain.server_action import ServerActions, base
 from cloudd.compute.domain.server_volume import ServerVolumes
 from cloudd.compute.domain.work import VolumeParams
 from cloudd.compute.errors import AttachmentNotFound
+from cloudd.compute.messages import ExtendDisk, agent_topic
 from cloudd.compute.store.block_device import BlockDevice, BlockDeviceStore
 from cloudd.kit.auth import Context
-from cloudd.kit.errors import BadRequest, Conflict
+from cloudd.kit.errors import BadRequest, Condition, Conflict
 from cloudd.kit.service import Cloud
+from cloudd.volume.messages import VolumeExtended
+
+log = logging.getLogger(__name__)
 
 
 class VolumeAttachments:
     def __init__(self, cloud: Cloud, servers: Servers, server_actions: ServerActions) -> None:
         self.db = cloud.db
+        self.bus = cloud.bus
         self.servers = servers
         self.server_actions = server_actions
         self.volumes = ServerVolumes(cloud)
         self.devices = BlockDeviceStore()
+        cloud.bus.subscribe(VolumeExtended, self._extended)
 
     async def list(self, ctx: Context, server_id: str) -> list[BlockDevice]:
         """The server's volumes."""
@@ -81,6 +88,21 @@ class VolumeAttachments:
         row = await self.get(ctx, server_id, key)
         async with self.db.write() as tx:
             await self.devices.update(tx, row.id, delete_on_termination=delete_on_termination)
+
+    async def _extended(self, event: VolumeExtended) -> None:
+        """Running guests are told; one that cannot be told now sees the new size when it is next started."""
+        async with self.db.read() as tx:
+            servers = [await self.servers.store.alive(tx, server_id) for server_id in event.server_ids]
+        for server in servers:
+            if server is None or server.host is None:
+                continue
+            message = ExtendDisk(server_id=server.id, volume_id=event.volume_id, size_gib=event.size_gib)
+            try:
+                await self.bus.call(agent_topic(server.host), message, timeout_seconds=60)
+            except Condition as error:
+                log.warning(
+                    "server %s on host %s does not see that volume %s grew: %s", server.id, server.host, event.volume_id, error.text
+                )
 
     async def detach(self, ctx: Context, server_id: str, key: str) -> None:
         """The work goes on after this. The boot volume of a server stays."""

@@ -206,6 +206,10 @@ class ComputeDriver(abc.ABC):
         """Unplug a volume and return once the guest has let go; absent is fine, a missing domain too."""
 
     @abc.abstractmethod
+    async def extend_disk(self, server_id: str, volume_id: str, size_gib: int) -> None:
+        """Let the running guest see that a volume has grown; fine if it is off, for it sees so at its start. Absent is fine too."""
+
+    @abc.abstractmethod
     async def attach_interface(self, server_id: str, interface: InterfaceSpec) -> None:
         """Plug a NIC in, at once if it runs and for every later start."""
 

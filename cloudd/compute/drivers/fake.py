@@ -5,6 +5,8 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from cloudd.compute.drivers.base import (
     ComputeDriver,
     DiskSpec,
@@ -143,6 +145,12 @@ class FakeDriver(ComputeDriver):
         await self._act("detach_disk")
         if domain := self.domain_by_id.get(server_id):
             domain.spec = _with(domain.spec, disks=[d for d in domain.spec.disks if d.volume_id != volume_id])
+
+    async def extend_disk(self, server_id: str, volume_id: str, size_gib: int) -> None:
+        await self._act("extend_disk")
+        if domain := self.domain_by_id.get(server_id):
+            disks = [msgspec.structs.replace(d, size_gib=size_gib) if d.volume_id == volume_id else d for d in domain.spec.disks]
+            domain.spec = _with(domain.spec, disks=disks)
 
     async def attach_interface(self, server_id: str, interface: InterfaceSpec) -> None:
         await self._act("attach_interface")

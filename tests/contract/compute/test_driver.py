@@ -1,5 +1,6 @@
 """What every compute driver promises, tried on the fake, on libvirt's own mock hypervisor and on QEMU where libvirtd runs."""
 
+import os
 import subprocess
 import tempfile
 import uuid
@@ -161,6 +162,29 @@ async def test_attach_and_detach_of_a_stopped_server_may_be_repeated(driver: Com
         await driver.detach_interface(spec.server_id, port.port_id, port.mac_address)
     await driver.power_on(spec.server_id)
     assert await power_state(driver, spec.server_id) is PowerState.RUNNING
+
+
+async def test_extend_is_fine_with_servers_and_volumes_that_are_not_there(driver: ComputeDriver, spec: ServerSpec) -> None:
+    await driver.extend_disk(spec.server_id, str(uuid.uuid4()), 2)
+    await driver.build(spec)
+    await driver.extend_disk(spec.server_id, str(uuid.uuid4()), 2)
+
+
+async def test_extend_of_a_running_server_may_be_repeated(driver: ComputeDriver, spec: ServerSpec, directory: Path) -> None:
+    path, volume_id = directory / "volume", str(uuid.uuid4())
+    path.write_bytes(b"")
+    os.truncate(path, 1 << 30)
+    connection = {"driver": "file", "path": str(path), "format": "raw"}
+    disk = DiskSpec(device="vdb", volume_id=volume_id, connection=connection, size_gib=1)
+    await driver.build(msgspec.structs.replace(spec, disks=[*spec.disks, disk]))
+    os.truncate(path, 2 << 30)
+    for _ in range(2):
+        try:
+            await driver.extend_disk(spec.server_id, volume_id, 2)
+        except DriverError as error:
+            if error.code == f"libvirt_{libvirt.VIR_ERR_NO_SUPPORT}":
+                pytest.skip("libvirt's mock hypervisor cannot resize devices")
+            raise
 
 
 async def test_resize_then_revert_then_confirm(driver: ComputeDriver, spec: ServerSpec) -> None:

@@ -52,6 +52,24 @@ async def test_a_failed_attach_gives_the_volume_back(compute: Compute) -> None:
     assert (action["action"], action["message"]) == ("attach_volume", "Error")
 
 
+async def test_a_guest_sees_its_volume_grow(compute: Compute) -> None:
+    server_id, volume_id = (await compute.make_server())["id"], await make_volume(compute)
+    await compute.call("POST", f"/servers/{server_id}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume_id}})
+    await compute.cloud.settle()
+    path, version = f"/volume/v3/volumes/{volume_id}/action", {"OpenStack-API-Version": "volume 3.42"}
+    for size_gib in (2, 3):
+        # The volume has grown even where the host fails; the guest learns of it with the next time, or its next start.
+        if size_gib == 2:
+            compute.driver.fail_next("extend_disk", DriverError("busy", "The guest is slow."))
+        body = {"os-extend": {"new_size": size_gib}}
+        assert (await compute.cloud.request("POST", path, headers=version, json=body)).status_code == 202
+        await compute.cloud.settle()
+        assert (await volume(compute, volume_id))["size"] == size_gib
+    (disk,) = (disk for disk in compute.driver.domain_by_id[server_id].spec.disks if disk.volume_id == volume_id)
+    assert disk.size_gib == 3
+    assert (await volume(compute, volume_id))["status"] == "in-use"
+
+
 async def test_boot_from_a_new_volume_that_goes_with_the_server(compute: Compute) -> None:
     root = {
         "source_type": "image", "destination_type": "volume", "uuid": compute.image_id, "boot_index": 0, "volume_size": 1,

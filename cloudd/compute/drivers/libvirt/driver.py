@@ -232,6 +232,14 @@ class LibvirtDriver(ComputeDriver):
         if (domain := self._connection.find(server_id)) is not None:
             hotplug.detach(domain, lambda xml: find_disk(xml, volume_id), f"volume {volume_id}")
 
+    async def extend_disk(self, server_id: str, volume_id: str, size_gib: int) -> None:
+        await self._connection.run(self._extend_disk, server_id, volume_id, size_gib)
+
+    def _extend_disk(self, server_id: str, volume_id: str, size_gib: int) -> None:
+        domain = self._connection.find(server_id)
+        if domain is not None and domain.isActive():
+            hotplug.grow(domain, find_disk(domain.XMLDesc(0), volume_id), size_gib << 30)
+
     async def attach_interface(self, server_id: str, interface: InterfaceSpec) -> None:
         await self._connection.run(self._attach_interface, server_id, interface)
 

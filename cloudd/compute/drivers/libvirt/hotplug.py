@@ -24,6 +24,19 @@ def attach(domain: Any, element: ET.Element) -> None:
     domain.attachDeviceFlags(xml, flags)
 
 
+def grow(domain: Any, element: ET.Element | None, size_bytes: int) -> None:
+    """Tell a running guest its disk's new size, or the larger one that the disk has by now; without such a disk nothing happens."""
+    target, driver = (element.find("target"), element.find("driver")) if element is not None else (None, None)
+    if target is None:
+        return
+    device = target.get("dev", "")
+    capacity, _, physical = domain.blockInfo(device)
+    # QEMU would cut off what is longer: news of an earlier growth may come late.
+    is_raw = driver is not None and driver.get("type") == "raw"
+    wanted = max(size_bytes, capacity, physical if is_raw else 0)
+    domain.blockResize(device, wanted, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+
 def detach(domain: Any, find: Callable[[str], ET.Element | None], what: str) -> None:
     """Unplug the device that `find` sees in the domain's XML; returns once it is gone from both its states.
 
