@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cloudd.compute.drivers.base import DriverError
+from cloudd.compute.agent.agent import ComputeAgent
+from cloudd.compute.drivers.base import DriverError, PowerState
 from cloudd.compute.store.block_device import block_device_table
 from cloudd.compute.store.interface import interface_table
 from cloudd.compute.store.server import server_table
@@ -224,4 +225,76 @@ async def test_resize(compute: Compute) -> None:
         assert (server["status"], server["flavor"]["ram"]) == ("ACTIVE", 128), back
     assert (await compute.call("GET", "/limits"))["limits"]["absolute"]["totalRAMUsed"] == 128
     await delete(compute, server_id)
+    await assert_clean(compute)
+
+
+async def test_rebuild(compute: Compute) -> None:
+    killer, server_id = Killer(compute), (await compute.make_server())["id"]
+    before = compute.driver.domain_by_id[server_id].ports
+
+    async def rebuild() -> None:
+        await compute.call("POST", f"/servers/{server_id}/action", {"rebuild": {"imageRef": compute.image_id}})
+
+    for point in await killer.points("compute.rebuild_server", rebuild):
+        await killer.with_kill_at(point, rebuild)
+        assert (await compute.show(server_id))["status"] == "ACTIVE", point
+        domain = compute.driver.domain_by_id[server_id]
+        assert (domain.ports, domain.power_state) == (before, PowerState.RUNNING), point
+    await delete(compute, server_id)
+    await assert_clean(compute)
+
+
+async def test_create_image(compute: Compute) -> None:
+    killer, server_id, image_id = Killer(compute), (await compute.make_server())["id"], ""
+
+    async def create_image() -> None:
+        nonlocal image_id
+        answer = await compute.call("POST", f"/servers/{server_id}/action", {"createImage": {"name": "kept"}})
+        image_id = str(answer["image_id"])
+
+    for point in await killer.points("compute.create_image", create_image):
+        await killer.with_kill_at(point, create_image)
+        image = (await compute.cloud.request("GET", f"/image/v2/images/{image_id}")).json()
+        assert image["status"] == "active", point
+        server = await compute.show(server_id)
+        assert (server["status"], server["OS-EXT-STS:task_state"]) == ("ACTIVE", None), point
+    await delete(compute, server_id)
+    await assert_clean(compute)
+
+
+async def test_recover(compute: Compute) -> None:
+    killer, server_id = Killer(compute), (await compute.make_server())["id"]
+
+    async def lose_power() -> None:
+        compute.driver.reboot_host()
+        (agent,) = (agent for agent in compute.cloud.process.agents if isinstance(agent, ComputeAgent))
+        await agent._beat_once()
+
+    for point in await killer.points("compute.recover_server", lose_power):
+        await killer.with_kill_at(point, lose_power)
+        assert (await compute.show(server_id))["status"] == "ACTIVE", point
+        assert compute.driver.domain_by_id[server_id].power_state is PowerState.RUNNING, point
+    await delete(compute, server_id)
+    await assert_clean(compute)
+
+
+async def test_confirm_resize(compute: Compute) -> None:
+    killer, server_id = Killer(compute), (await compute.make_server())["id"]
+
+    async def confirm() -> None:
+        await compute.call("POST", f"/servers/{server_id}/action", {"confirmResize": None}, status=204)
+
+    await compute.act(server_id, "resize", {"flavorRef": "2"})
+    points = await killer.points("compute.confirm_resize", confirm)
+    assert points
+    await delete(compute, server_id)
+    for point in points:
+        server_id = (await compute.make_server())["id"]
+        await compute.act(server_id, "resize", {"flavorRef": "2"})
+        await killer.with_kill_at(point, confirm)
+        server = await compute.show(server_id)
+        assert (server["status"], server["flavor"]["ram"]) == ("ACTIVE", 512), point
+        assert compute.driver.domain_by_id[server_id].before_resize is None, point
+        await delete(compute, server_id)
+    assert (await compute.call("GET", "/limits"))["limits"]["absolute"]["totalRAMUsed"] == 0
     await assert_clean(compute)
