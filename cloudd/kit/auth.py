@@ -24,6 +24,8 @@ class Context(msgspec.Struct, frozen=True):
     #: implied roles included: an admin's set holds manager, member and reader too
     roles: frozenset[str] = frozenset()
     token: str | None = None
+    #: the token is a delegated one (a restricted application credential's, a trust's) and must not delegate further
+    delegated: bool = False
     #: microversion of the request, (0, 0) where the service has none
     version: tuple[int, int] = (0, 0)
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from cloudd.identity.domain.password import Passwords
 from cloudd.identity.domain.records import new_id
 from cloudd.identity.domain.role import Assignments
-from cloudd.identity.errors import NameTaken, RecordNotFound
+from cloudd.identity.errors import NameTaken, NotPermitted, RecordNotFound
 from cloudd.identity.messages import IdentityChanged
 from cloudd.identity.store.application_credential import ApplicationCredential, ApplicationCredentialStore, application_credential_table
 from cloudd.identity.store.role import Role
@@ -39,9 +39,12 @@ class ApplicationCredentials:
         self.store = ApplicationCredentialStore()
 
     async def create(self, ctx: Context, user_id: str, spec: ApplicationCredentialSpec) -> tuple[ApplicationCredential, str]:
-        """The credential and its secret, which is shown this once. BadRequest for a role that the token does not have."""
+        """The credential and its secret, which is shown this once. BadRequest for a role that the token
+        does not have; NotPermitted for a delegated token."""
+        if ctx.delegated:
+            raise NotPermitted(action="make an application credential with a delegated token")
         async with self.cloud.db.read() as tx:
-            held = await self.assignments.effective(tx, user_id, "project", ctx.project)
+            held = [role for role in await self.assignments.effective(tx, user_id, "project", ctx.project) if role.name in ctx.roles]
         chosen = [role for role in held if role.id in spec.role_ids or role.name in spec.role_names]
         if len(chosen) < len(spec.role_ids) + len(spec.role_names):
             raise BadRequest(reason="An application credential's roles must be among those of the token that makes it.")

@@ -57,6 +57,8 @@ class Token(msgspec.Struct):
     #: of the project, or the domain it is scoped to
     domain: Domain | None = None
     trust: Trust | None = None
+    #: must not make application credentials or trusts
+    delegated: bool = False
 
 
 class Tokens:
@@ -217,8 +219,10 @@ class Tokens:
             if credential is None or (credential.expires_at is not None and credential.expires_at <= now()):
                 raise TokenNotFound
             token.roles = [role for role in token.roles if role.id in credential.role_ids]
+            token.delegated = not credential.unrestricted
         if sealed.trust_id is not None:
             await self._add_trust(tx, token, sealed.trust_id)
+            token.delegated = True
         if not token.roles:
             raise TokenNotFound
 
@@ -253,6 +257,7 @@ def _context(token: Token, text: str, request_id: str) -> Context:
         system_scope=token.sealed.system,
         roles=frozenset(role.name for role in token.roles),
         token=text,
+        delegated=token.delegated,
     )
 
 

@@ -42,6 +42,8 @@ class Trusts:
         """Forbidden unless the caller is the trustor; RecordNotFound for an unknown trustee or a role that the trustor does not have."""
         if spec.trustor_user_id != ctx.user_id:
             raise Forbidden(rule="identity:create_trust")
+        if ctx.delegated:
+            raise NotPermitted(action="create a trust with a delegated token")
         if not spec.role_ids and not spec.role_names:
             raise NotPermitted(action="create a trust without roles")
         if spec.expires_at is not None and spec.expires_at <= now():

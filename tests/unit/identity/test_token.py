@@ -78,6 +78,9 @@ async def test_application_credential_logs_in_with_its_roles_only(cloud: Embedde
     assert token.status_code == 201, token.text
     assert [role["name"] for role in token.json()["token"]["roles"]] == ["reader"]
     assert token.json()["token"]["project"]["id"] == cloud.projects["demo"]
+    cloud.tokens["ci"] = token.headers["x-subject-token"]
+    again = await cloud.request("POST", path, as_="ci", json={"application_credential": {"name": "more"}})
+    assert again.status_code == 403, "a restricted credential must not make others"
     identity["application_credential"]["secret"] = "wrong"
     assert (await cloud.request("POST", TOKENS, as_=None, json={"auth": {"identity": identity}})).status_code == 401
     assert (await cloud.request("GET", path, as_="other")).status_code == 403
