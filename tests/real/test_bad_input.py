@@ -41,7 +41,9 @@ def test_no_input_breaks_a_service(server: CloudProcess, service: str) -> None:
     def throw(case: Any) -> None:
         answer = case.call(base_url=base, headers=headers)
         if answer.status_code >= 500:
-            failures[f"{case.method} {case.path}"] = f"{answer.status_code} {answer.text[:300]} to {case.path_parameters} {case.query} {case.body}"
+            failures[f"{case.method} {case.path}"] = (
+                f"{answer.status_code} {answer.text[:300]} to {case.path_parameters} {case.query} {case.body}"
+            )
 
     for found in schema.get_all_operations():
         operation = found.ok()
