@@ -16,6 +16,13 @@ from tests.real.quickstart import ROOT, Quickstart, is_living
 PREFIX = "realtest-"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real things take their time: the first test that needs the cloud also waits for the whole quickstart."""
+    for item in items:
+        if "real" in item.keywords and not any(item.iter_markers("timeout")):
+            item.add_marker(pytest.mark.timeout(1200))
+
+
 @pytest.fixture(scope="session")
 def quickstart() -> Iterator[Quickstart]:
     """The quickstart's cloud, living. Where there is none, `./cloudctl quickstart` makes it, and at the end it is removed again."""
