@@ -55,7 +55,7 @@ busybox_links() {
 # Makes the root file system $4 of kernel $3 out of tree $1 and the files of directory $2.
 make_tree() {
     local debian=$1 files=$2 release=$3 tree=$4 name program
-    mkdir -p "$tree"/{boot/grub,dev,etc,home,media,mnt,opt,proc,root,run,srv,sys,tmp,usr/bin,usr/lib/x86_64-linux-gnu,usr/lib64,var/lib,var/log,var/tmp}
+    mkdir -p "$tree"/{boot/grub,dev,etc/dropbear,home,media,mnt,opt,proc,root,run,srv,sys,tmp,usr/bin,usr/lib/x86_64-linux-gnu,usr/lib64,var/lib,var/log,var/tmp}
     chmod 0700 "$tree/root"
     chmod 1777 "$tree/tmp" "$tree/var/tmp"
     # One directory for all programs: whoever calls /sbin/udhcpc or /bin/kill finds it.
