@@ -18,7 +18,7 @@ for link in /sys/class/net/tap*; do [ -e "$link" ] && echo "tap ${link##*/}"; do
 for kind in Logical_Switch Logical_Switch_Port Logical_Router Logical_Router_Port Port_Group; do names $kind name; done
 for kind in NAT ACL DHCP_Options Load_Balancer Address_Set; do names $kind _uuid; done
 for room in instances volumes images; do list $room-file find /var/lib/cloudd/$room -mindepth 1 -printf '%P\n'; done
-list qemu pgrep qemu-system
+ps -C qemu-system-x86 -o args= | grep -o 'guest=[^,]*' | sed 's|^|qemu |'
 true
 """
 
