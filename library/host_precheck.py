@@ -13,12 +13,16 @@ options:
     description: The CIDR of each network on which the host must have exactly one NIC, by the network's name.
     type: dict
     required: true
+  virtual_address:
+    description: An address that moves between hosts, and so says nothing about which NIC is on a network.
+    type: str
+    default: ""
   external_interface:
     description: The NIC of the external network, which must exist and carry no address. Empty when the host needs none.
     type: str
     default: ""
   ports:
-    description: TCP ports the cloud will listen on, each C(port) with C(unit), the systemd unit that may hold it already.
+    description: TCP ports the cloud will listen on, each C(port) with C(units), the systemd units that may hold it already.
     type: list
     elements: dict
     default: []
@@ -55,7 +59,7 @@ EXAMPLES = r"""
 - name: Check the host
   host_precheck:
     networks: {management: 10.83.0.0/24}
-    ports: [{port: 443, unit: cloudd-all.service}]
+    ports: [{port: 443, units: [cloudd-all.service]}]
 """
 
 RETURN = r"""
@@ -64,7 +68,7 @@ problems:
   type: list
   returned: always
 networks:
-  description: The interface and address found on each network.
+  description: The interface, address, MAC and MTU found on each network.
   type: dict
   returned: always
 """
@@ -118,15 +122,19 @@ def wheel_problems(python, architecture):
         yield problem("host.architecture_differs", f"is {platform.machine()}, the wheelhouse is for {architecture}", remedy)
 
 
-def find_networks(wanted, links):
-    """For each network the interface and address inside its CIDR; and what is wrong where there is not exactly one."""
+def find_networks(wanted, links, virtual=""):
+    """For each network the interface and address inside its CIDR; and what is wrong where there is not exactly one.
+
+    The virtual address is left out: it may be with another host tomorrow.
+    """
     found, problems = {}, []
     for name, cidr in wanted.items():
         network = ipaddress.ip_network(cidr)
-        hits = {link["ifname"]: address for link in links for address in _addresses(link) if ipaddress.ip_address(address) in network}
+        addresses = [(link, address) for link in links for address in _addresses(link, virtual)]
+        hits = {link["ifname"]: (link, address) for link, address in addresses if ipaddress.ip_address(address) in network}
         if len(hits) == 1:
-            interface, address = next(iter(hits.items()))
-            found[name] = {"interface": interface, "address": address}
+            interface, (link, address) = next(iter(hits.items()))
+            found[name] = {"interface": interface, "address": address, "mac": link.get("address", ""), "mtu": link.get("mtu", 0)}
         elif hits:
             remedy = f"leave only one of them an address in {cidr}, or narrow cloud_networks.{name}.cidr"
             problems.append(
@@ -154,7 +162,7 @@ def external_interface_problems(name, links):
 def port_problems(ports, listeners):
     """Each port is free, or held by the unit of the cloud it is meant for. `listeners`: port → names of the units that hold it."""
     for wanted in ports:
-        others = [unit for unit in listeners.get(int(wanted["port"]), []) if unit != wanted.get("unit")]
+        others = [unit for unit in listeners.get(int(wanted["port"]), []) if unit not in wanted.get("units", [])]
         if others:
             remedy = f"stop and disable {others[0]}, or give the cloud another port"
             yield problem("host.port_taken", f"port {wanted['port']} is held by {', '.join(others)}", remedy)
@@ -186,9 +194,10 @@ def name_problems(names, resolves):
             yield problem("host.name_unresolved", f"cannot resolve {name}, which apt needs", "mend /etc/resolv.conf or apt's sources")
 
 
-def _addresses(link):
-    """The host's own addresses on a link, those of the link itself (fe80::) left out."""
-    return [info["local"] for info in link.get("addr_info", []) if info.get("scope") != "link" and "local" in info]
+def _addresses(link, virtual=""):
+    """The host's own addresses on a link; those of the link itself (fe80::) and one that may move to another host are left out."""
+    local = [info["local"] for info in link.get("addr_info", []) if info.get("scope") != "link" and "local" in info]
+    return [address for address in local if address != virtual]
 
 
 def read_os_release():
@@ -256,6 +265,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "networks": {"type": "dict", "required": True},
+            "virtual_address": {"type": "str", "default": ""},
             "external_interface": {"type": "str", "default": ""},
             "ports": {"type": "list", "elements": "dict", "default": []},
             "memory_mib": {"type": "int", "default": 0},
@@ -269,7 +279,7 @@ def main():
     )
     wanted = module.params
     links = json.loads(module.run_command(["ip", "-json", "address", "show"], check_rc=True)[1])
-    found, problems = find_networks(wanted["networks"], links)
+    found, problems = find_networks(wanted["networks"], links, wanted["virtual_address"])
     memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
     problems += system_problems(read_os_release(), os.geteuid(), Path("/run/systemd/system").is_dir())
     problems += wheel_problems(wanted["python"], wanted["architecture"])

@@ -16,6 +16,8 @@ from ansible.plugins.action import ActionBase
 # Variables that no single role owns.
 SHARED_VARIABLES = frozenset({"api_address", "cloud_name", "cloud_networks", "external_interface"})
 NETWORKS = ("management", "tunnel", "external")
+PLANES = ("control", "network", "compute", "storage", "monitoring")
+ROUTER_IDS = range(1, 256)
 LIKENESS = 0.88
 
 Problem = dict[str, str]
@@ -31,6 +33,14 @@ def group_problems(groups: Mapping[str, list[str]], required: Iterable[str]) -> 
     for name in required:
         if not groups.get(name):
             yield problem("inventory.group_empty", f"group {name} has no host", f"put at least one host into {name} in hosts.yml")
+    controllers = groups.get("control", [])
+    if len(controllers) % 2 == 0 and controllers:
+        remedy = "take one host out of control or add one: databases and queues decide by majority, and an even number bears no more losses"
+        yield problem("inventory.control_even", f"group control has {len(controllers)} hosts ({', '.join(sorted(controllers))})", remedy)
+    idle = set(groups.get("all", [])) - {host for name in PLANES for host in groups.get(name, [])}
+    if idle:
+        remedy = f"put each into one of {', '.join(PLANES)} in hosts.yml, or take it out of the inventory"
+        yield problem("inventory.host_idle", f"{', '.join(sorted(idle))} are in no plane, so nothing would be installed there", remedy)
     outside = {host for name in required for host in groups.get(name, [])} - set(groups.get("baremetal", []))
     if outside:
         remedy = "make every group a child of baremetal, as inventory/multinode/hosts.yml does"
@@ -92,6 +102,27 @@ def address_problems(api_address: str, cloud_name: str) -> Iterator[Problem]:
         yield problem("inventory.cloud_name_missing", "cloud_name is not set", "set cloud_name: it names the cloud in clouds.yaml")
 
 
+def virtual_address_problems(
+    api_address: str, management: Mapping[str, Any], addresses: Mapping[str, str], controllers: list[str], router_id: Any
+) -> Iterator[Problem]:
+    """Several control hosts share an address of the management network that is no host's own, and a VRRP id. `addresses`: by host."""
+    if len(controllers) < 2:
+        return
+    try:
+        address, network = ipaddress.ip_address(api_address), ipaddress.ip_network(str(management.get("cidr", "")))
+    except ValueError:
+        return  # told already
+    if address not in network:
+        remedy = "set api_address to a free address of the management network"
+        yield problem("inventory.virtual_address_outside", f"api_address {address} is not in the management network {network}", remedy)
+    for host in sorted(host for host, its in addresses.items() if its == api_address):
+        remedy = f"set api_address to an address that no host has; it moves between {', '.join(sorted(controllers))}"
+        yield problem("inventory.virtual_address_is_a_hosts", f"api_address {address} is {host}'s own address", remedy)
+    if not str(router_id).isdigit() or int(router_id) not in ROUTER_IDS:
+        remedy = "set it to a number from 1 to 255 that nobody else on the management network uses"
+        yield problem("inventory.virtual_router_id_invalid", f"keepalived_virtual_router_id is {router_id!r}", remedy)
+
+
 def misspelled(used: Mapping[str, str], known: Iterable[str]) -> Iterator[Problem]:
     """Variables of the inventory (name → file) that look like one of ours and are none: Ansible itself would ignore them silently."""
     names = sorted(known)
@@ -102,7 +133,7 @@ def misspelled(used: Mapping[str, str], known: Iterable[str]) -> Iterator[Proble
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Arguments: `required_groups`, `networks`, `api_address`, `cloud_name`, `roles_directory`.
+    """Arguments: `required_groups`, `networks`, `api_address`, `cloud_name`, `virtual_router_id`, `roles_directory`.
 
     Returns `problems`, and what this machine is: `deployer_python`, `deployer_architecture`.
     """
@@ -119,6 +150,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             *group_problems(variables["groups"], arguments["required_groups"]),
             *network_problems(arguments["networks"] or {}),
             *address_problems(str(arguments["api_address"] or ""), str(arguments["cloud_name"] or "")),
+            *virtual_address_problems(
+                str(arguments["api_address"] or ""),
+                (arguments["networks"] or {}).get("management") or {},
+                {host: str(variables["hostvars"][host].get("ansible_host", host)) for host in variables["groups"]["all"]},
+                variables["groups"].get("control", []),
+                arguments["virtual_router_id"],
+            ),
             *misspelled(self._variables_of(Path(variables["inventory_dir"])), self._known_variables(Path(arguments["roles_directory"]))),
         ]
         result = {

@@ -15,7 +15,7 @@ import pytest
 LINKS: list[dict[str, Any]] = [
     {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "scope": "host"}]},
     {"ifname": "eth0", "addr_info": [{"local": "10.0.0.5", "scope": "global"}, {"local": "fe80::1", "scope": "link"}]},
-    {"ifname": "eth1", "addr_info": [{"local": "10.0.1.5", "scope": "global"}]},
+    {"ifname": "eth1", "address": "52:54:00:00:01:05", "mtu": 1500, "addr_info": [{"local": "10.0.1.5", "scope": "global"}]},
     {"ifname": "eth2", "addr_info": [{"local": "fe80::2", "scope": "link"}]},
 ]
 
@@ -33,7 +33,14 @@ def codes(problems: Any) -> list[str]:
 
 def test_a_network_is_found_by_its_cidr(precheck: ModuleType) -> None:
     found, problems = precheck.find_networks({"management": "10.0.0.0/24", "tunnel": "10.0.1.0/24"}, LINKS)
-    assert found["tunnel"] == {"interface": "eth1", "address": "10.0.1.5"}
+    assert found["tunnel"] == {"interface": "eth1", "address": "10.0.1.5", "mac": "52:54:00:00:01:05", "mtu": 1500}
+    assert not problems
+
+
+def test_an_address_that_moves_between_hosts_is_no_second_one(precheck: ModuleType) -> None:
+    links = [{"ifname": "eth0", "addr_info": [{"local": "10.0.0.9"}, {"local": "10.0.0.5"}]}]
+    found, problems = precheck.find_networks({"management": "10.0.0.0/24"}, links, "10.0.0.9")
+    assert found["management"]["address"] == "10.0.0.5"
     assert not problems
 
 
@@ -76,7 +83,7 @@ def test_wheels_fit(precheck: ModuleType) -> None:
 
 
 def test_a_port_may_be_held_by_its_own_unit_only(precheck: ModuleType) -> None:
-    wanted = [{"port": 443, "unit": "cloudd-all.service"}]
+    wanted = [{"port": 443, "units": ["cloudd-all.service"]}]
     assert codes(precheck.port_problems(wanted, {443: ["cloudd-all.service"]})) == []
     assert codes(precheck.port_problems(wanted, {443: ["apache2.service"]})) == ["host.port_taken"]
 

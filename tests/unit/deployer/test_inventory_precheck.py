@@ -17,7 +17,7 @@ NETWORKS: dict[str, Any] = {
     "tunnel": {"cidr": "10.0.1.0/24"},
     "external": {"cidr": "10.0.2.0/24", "gateway": "10.0.2.1", "allocation_pools": [{"start": "10.0.2.10", "end": "10.0.2.20"}]},
 }
-GROUPS = {"control": ["a"], "network": ["a"], "compute": ["a", "b"], "baremetal": ["a", "b"]}
+GROUPS = {"control": ["a"], "network": ["a"], "compute": ["a", "b"], "baremetal": ["a", "b"], "all": ["a", "b"]}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,33 @@ def test_groups(precheck: ModuleType) -> None:
     assert codes(precheck.group_problems(GROUPS, required)) == []
     assert codes(precheck.group_problems(GROUPS | {"network": []}, required)) == ["inventory.group_empty"]
     assert codes(precheck.group_problems(GROUPS | {"baremetal": ["a"]}, required)) == ["inventory.not_baremetal"]
+
+
+def test_control_hosts_are_an_odd_number(precheck: ModuleType) -> None:
+    assert codes(precheck.group_problems(GROUPS | {"control": ["a", "b"]}, ["control"])) == ["inventory.control_even"]
+
+
+def test_a_host_in_no_plane_is_told(precheck: ModuleType) -> None:
+    (problem,) = precheck.group_problems(GROUPS | {"all": ["a", "b", "forgotten"]}, ["control"])
+    assert problem["code"] == "inventory.host_idle"
+    assert "forgotten" in problem["reason"]
+
+
+@pytest.mark.parametrize(
+    ("address", "router_id", "expected"),
+    [
+        ("10.0.0.9", 83, []),
+        ("10.0.9.9", 83, ["inventory.virtual_address_outside"]),
+        ("10.0.0.2", 83, ["inventory.virtual_address_is_a_hosts"]),
+        ("10.0.0.9", 256, ["inventory.virtual_router_id_invalid"]),
+        ("10.0.0.9", "", ["inventory.virtual_router_id_invalid"]),
+    ],
+)
+def test_the_virtual_address(precheck: ModuleType, address: str, router_id: Any, expected: list[str]) -> None:
+    addresses = {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3"}
+    found = precheck.virtual_address_problems(address, NETWORKS["management"], addresses, ["a", "b", "c"], router_id)
+    assert codes(found) == expected
+    assert codes(precheck.virtual_address_problems("10.0.0.1", NETWORKS["management"], addresses, ["a"], router_id)) == []
 
 
 def test_a_misspelled_variable_is_told_and_an_own_one_is_not(precheck: ModuleType) -> None:
