@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from importlib import import_module
+from typing import Any
 
 from cloudd.kit.auth import Authenticator
-from cloudd.kit.bus import Bus, InProcessBus
+from cloudd.kit.bus import Bus, Handler, InProcessBus
 from cloudd.kit.db import Database
 from cloudd.kit.policy import Policy
 from cloudd.kit.reconcile import ReconcilerLoop
+from cloudd.kit.retry import retried
 from cloudd.kit.service import Agent, Cloud, Service
 from cloudd.kit.settings import ApiSettings, BusSettings, DatabaseSettings, Settings, SettingsError
 from cloudd.kit.web import Dispatcher, ServiceApp
@@ -76,7 +78,7 @@ class Process:
         """Answer what agents ask of the control plane."""
         for service in self.services:
             for topic, handlers in service.topics.items():
-                self.cloud.bus.serve(topic, handlers)
+                self.cloud.bus.serve(topic, {kind: _retried(handler) for kind, handler in handlers.items()})
 
     async def start_worker(self, *, alone: bool) -> None:
         """Run sagas and reconcilers. ``alone``: no other process works on this database."""
@@ -101,3 +103,12 @@ class Process:
                 await service.stop()
         await self.cloud.bus.close()
         await self.cloud.db.close()
+
+
+def _retried(handler: Handler) -> Handler:
+    """Messages may come twice, so their handlers are idempotent."""
+
+    async def handle(message: Any) -> Any:
+        return await retried(lambda: handler(message), idempotent=True)
+
+    return handle

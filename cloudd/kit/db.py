@@ -18,8 +18,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from cloudd.kit import mariadb_connection
+from cloudd.kit.retry import committing, is_deadlock
+
 #: how long a transaction waits for another process that writes to the same file
 SQLITE_WAIT_SECONDS = 30
+#: how long a transaction waits for another one's rows before it is taken back and done again
+LOCK_WAIT_SECONDS = 10
+POOL_RECYCLE_SECONDS = 600
 
 #: Every table of every service; stable constraint names, so that migrations can speak of them.
 metadata = sa.MetaData(
@@ -72,14 +78,28 @@ def Id() -> sa.String:  # noqa: N802  (reads as a column type where it is used)
 class Transaction:
     """One transaction's connection; ``after_commit`` queues what must happen only once it is durable."""
 
-    def __init__(self, connection: AsyncConnection | sa.Connection) -> None:
+    def __init__(self, connection: AsyncConnection | sa.Connection, *, write: bool) -> None:
         self._connection = connection
+        self._write = write
+        self._begun = False
+        #: whether it changes anything
+        self.wrote = False
         self.hooks: list[Callable[[], None]] = []
 
     async def execute(self, statement: sa.Executable, values: Any = None) -> CursorResult[Any]:
+        self.wrote = self.wrote or bool(getattr(statement, "is_dml", True))
         if isinstance(self._connection, sa.Connection):
             return self._connection.execute(statement, values)
-        return await self._connection.execute(statement, values)
+        try:
+            result = await self._connection.execute(statement, values)
+        except DBAPIError as error:
+            # Of a lost connection's transaction nothing is left. With READ COMMITTED a read needs nothing of what was read before it.
+            if not error.connection_invalidated or (self._write and self._begun):
+                raise
+            await self._connection.rollback()
+            result = await self._connection.execute(statement, values)
+        self._begun = True
+        return result
 
     async def rows(self, statement: sa.Executable) -> Sequence[RowMapping]:
         return (await self.execute(statement)).mappings().all()
@@ -141,13 +161,22 @@ class MariaDB:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            pool_recycle=POOL_RECYCLE_SECONDS,
             isolation_level="READ COMMITTED",
+            connect_args={
+                "async_creator_fn": mariadb_connection.connect,
+                "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+            },
         )
 
     @asynccontextmanager
     async def begin(self, *, write: bool) -> AsyncIterator[Transaction]:
-        async with self.engine.begin() as connection:
-            yield Transaction(connection)
+        # Closing the connection takes back what was not committed.
+        async with self.engine.connect() as connection:
+            tx = Transaction(connection, write=write)
+            yield tx
+            with committing() if tx.wrote else nullcontext():
+                await connection.commit()
 
     async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
         async with self.engine.begin() as connection:
@@ -176,10 +205,12 @@ class SQLite:
             with self.engine.connect() as connection:
                 await _begin_sqlite(connection, write=write)
                 try:
-                    yield Transaction(connection)
+                    tx = Transaction(connection, write=write)
+                    yield tx
                     if write:
-                        # Shielded: a cancelled task must not leave a commit half way in another thread.
-                        await _finished(asyncio.to_thread(connection.commit))
+                        with committing() if tx.wrote else nullcontext():
+                            # Shielded: a cancelled task must not leave a commit half way in another thread.
+                            await _finished(asyncio.to_thread(connection.commit))
                 finally:
                     # After a commit this is nothing.
                     connection.rollback()
@@ -234,15 +265,3 @@ async def _finished(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait((task,))
         raise
-
-
-def is_deadlock(error: DBAPIError) -> bool:
-    """Whether two transactions stood in each other's way: the same again may succeed (MariaDB 1205 and 1213, SQLite's busy)."""
-    text = str(error.orig)
-    return "(1213," in text or "(1205," in text or "database is locked" in text
-
-
-def is_duplicate(error: DBAPIError) -> bool:
-    """Whether the database refused a row because a unique key is taken."""
-    text = str(error.orig)
-    return "UNIQUE constraint failed" in text or "(1062," in text

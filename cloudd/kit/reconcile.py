@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from cloudd.kit import log as kit_log
 from cloudd.kit.auth import new_request_id
 from cloudd.kit.clock import now
 from cloudd.kit.db import Database, Moment, Transaction, metadata
+from cloudd.kit.retry import retried
 from cloudd.kit.store import Store
 
 log = logging.getLogger(__name__)
@@ -62,8 +64,8 @@ class ReconcilerLoop:
         while True:
             kit_log.request_id.set(new_request_id())
             try:
-                if await self._claim(reconciler):
-                    await reconciler.run()
+                if await retried(partial(self._claim, reconciler), idempotent=True):
+                    await retried(reconciler.run, idempotent=True)
             except Exception:
                 log.exception("reconciler %s failed; it goes on", reconciler.name)
             await asyncio.sleep(reconciler.interval_seconds)

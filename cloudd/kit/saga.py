@@ -14,6 +14,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -23,8 +24,9 @@ from sqlalchemy.exc import DBAPIError
 from cloudd.kit import log as kit_log
 from cloudd.kit.auth import Context, system_context
 from cloudd.kit.clock import now
-from cloudd.kit.db import Database, Id, Json, Moment, Transaction, is_deadlock, metadata
+from cloudd.kit.db import Database, Id, Json, Moment, Transaction, metadata
 from cloudd.kit.errors import Condition
+from cloudd.kit.retry import is_deadlock, is_unavailable, retried
 from cloudd.kit.store import Store
 
 log = logging.getLogger(__name__)
@@ -209,7 +211,7 @@ class SagaEngine:
 
     async def _claim_and_run(self, saga_id: str) -> None:
         async with self._slots:
-            row = await self._claim(saga_id)
+            row = await retried(partial(self._claim, saga_id), idempotent=True)
             if row is None:
                 return
             kit_log.request_id.set(row.request_id)
@@ -226,7 +228,8 @@ class SagaEngine:
     async def _claim(self, saga_id: str) -> SagaRow | None:
         async with self.db.write() as tx:
             moment = now()
-            free = sa.or_(saga_table.c.lease_until.is_(None), saga_table.c.lease_until < moment)
+            # Ours already: the answer to this same claim was lost.
+            free = sa.or_(saga_table.c.lease_until.is_(None), saga_table.c.lease_until < moment, saga_table.c.owner == self.owner)
             lease = moment + timedelta(seconds=LEASE_SECONDS)
             if not await self.store.update(tx, saga_id, saga_table.c.state.in_(ACTIVE_STATES), free, owner=self.owner, lease_until=lease):
                 return None
@@ -235,16 +238,21 @@ class SagaEngine:
     async def _keep_lease(self, saga_id: str) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            async with self.db.write() as tx:
-                await self.store.update(tx, saga_id, saga_table.c.owner == self.owner, lease_until=now() + timedelta(seconds=LEASE_SECONDS))
+            try:
+                await retried(partial(self._change, saga_id, lease_until=now() + timedelta(seconds=LEASE_SECONDS)), idempotent=True)
+            except DBAPIError as error:
+                log.warning("the lease of saga %s could not be renewed, tried again soon: %s", saga_id, error.orig)
 
     async def _save(self, row: SagaRow, **values: Any) -> None:
         """Save progress, only while the lease is ours: another worker may have taken over from a stalled one."""
-        async with self.db.write() as tx:
-            if not await self.store.update(tx, row.id, saga_table.c.owner == self.owner, updated_at=now(), **values):
-                raise RuntimeError(f"saga {row.id} was taken over")
+        if not await retried(partial(self._change, row.id, updated_at=now(), **values), idempotent=True):
+            raise RuntimeError(f"saga {row.id} was taken over")
         for key, value in values.items():
             setattr(row, key, value)
+
+    async def _change(self, saga_id: str, **values: Any) -> bool:
+        async with self.db.write() as tx:
+            return await self.store.update(tx, saga_id, saga_table.c.owner == self.owner, **values)
 
     async def _advance(self, row: SagaRow) -> None:
         saga = self.sagas[row.kind]
@@ -269,15 +277,15 @@ class SagaEngine:
     async def _attempt(self, row: SagaRow, action: Callable[[Run], Awaitable[Any]], run: Run) -> Any:
         while True:
             try:
-                return await action(run)
+                return await retried(partial(action, run), idempotent=True)
             except Condition as condition:
                 if not condition.retryable or row.attempts >= len(RETRY_SECONDS):
                     raise
                 log.info("%s step %d: %s; again in %g s", row.kind, row.step, condition.text, RETRY_SECONDS[row.attempts])
             except DBAPIError as error:
-                if not is_deadlock(error) or row.attempts >= len(RETRY_SECONDS):
+                if not (is_deadlock(error) or is_unavailable(error)) or row.attempts >= len(RETRY_SECONDS):
                     raise
-                log.info("%s step %d met another transaction; again in %g s", row.kind, row.step, RETRY_SECONDS[row.attempts])
+                log.info("%s step %d: %s; again in %g s", row.kind, row.step, error.orig, RETRY_SECONDS[row.attempts])
             except Exception as error:
                 log.exception("%s step %d failed unexpectedly", row.kind, row.step)
                 raise SagaFailed(reason=f"Internal error ({type(error).__name__}); the log has it under {row.request_id}.") from error
@@ -301,7 +309,7 @@ class SagaEngine:
         while True:
             try:
                 self.probe(f"{row.kind}.undo.{row.step}.before")
-                await undo(run)
+                await retried(partial(undo, run), idempotent=True)
                 self.probe(f"{row.kind}.undo.{row.step}.done")
                 return True
             except Exception as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cached_property, wraps
 from types import ModuleType
 from typing import Any, cast
 
@@ -18,12 +18,15 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Receive, Scope, Send
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from cloudd.kit import log as kit_log
 from cloudd.kit.auth import Authenticator, Context, new_request_id
 from cloudd.kit.errors import BadRequest, Condition, NotFound, Unauthorized
 from cloudd.kit.microversion import Microversions
 from cloudd.kit.policy import Policy
+from cloudd.kit.retry import is_deadlock, is_unavailable, retried
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,16 @@ def route(method: str, path: str, *, rule: str, status: int = 200, **options: An
     msgspec.Struct), path and query parameters by annotation, ``request``, and the service's own dependencies.
     """
     options.setdefault("opt", {})["rule"] = rule
-    decorator = getattr(litestar, method.lower())
-    return decorator(path, status_code=status, **options)  # type: ignore[no-any-return]
+    decorator = getattr(litestar, method.lower())(path, status_code=status, **options)
+
+    def decorate(handler: Callable[..., Awaitable[Any]]) -> HTTPRouteHandler:
+        @wraps(handler)
+        async def handle(*values: Any, **arguments: Any) -> Any:
+            return await retried(lambda: handler(*values, **arguments), idempotent=method in ("GET", "HEAD"))
+
+        return decorator(handle)  # type: ignore[no-any-return]
+
+    return decorate
 
 
 def routes_of(*modules: ModuleType) -> list[HTTPRouteHandler]:
@@ -136,7 +147,7 @@ class ServiceApp:
 
     async def _authenticate(self, token: str, request_id: str) -> Context:
         try:
-            return await self.authenticator.authenticate(token, request_id)
+            return await retried(lambda: self.authenticator.authenticate(token, request_id), idempotent=True)
         except Unauthorized:
             # A stale token on a public route (a version document, a new log-in) is no obstacle.
             return Context(request_id)
@@ -171,6 +182,19 @@ class InternalError(Condition):
     message = "An unexpected error prevented the server from fulfilling your request. Its log has the cause under {request_id}."
 
 
+class DatabaseUnavailable(Condition):
+    """After the retries: no database, or others were always quicker."""
+
+    code = "kit.database_unavailable"
+    status = 503
+    message = "The database could not finish the request now; try again. The log has the cause under {request_id}."
+    retryable = True
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "2"}
+
+
 class HttpError(Condition):
     """What the framework refused: a malformed body, an unknown path, a wrong method."""
 
@@ -197,6 +221,9 @@ def as_condition(error: Exception, request_id: str) -> Condition:
         if error.status_code == 404:
             return NotFound(what="The resource")
         return BadRequest(reason=reason) if error.status_code == 400 else HttpError(status_code=error.status_code, reason=reason)
+    if isinstance(error, PoolExhausted) or (isinstance(error, DBAPIError) and (is_deadlock(error) or is_unavailable(error))):
+        log.warning("the database: %s", error)
+        return DatabaseUnavailable(request_id=request_id)
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return InternalError(request_id=request_id)
 

@@ -26,6 +26,7 @@ from cloudd.kit.settings import DatabaseSettings, Settings
 
 def load_tables() -> None:
     """Import every table of every service, so that the metadata is whole."""
+    import_module("cloudd.kit.lock")
     import_module("cloudd.kit.saga")
     import_module("cloudd.kit.reconcile")
     for name in SERVICES:

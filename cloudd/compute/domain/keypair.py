@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloudd.compute.domain import key_material
 from cloudd.compute.domain.quota import Quotas
-from cloudd.compute.errors import KeypairNotFound, KeypairTaken, QuotaExceeded
+from cloudd.compute.errors import KeypairNotFound, KeypairTaken
 from cloudd.compute.store.keypair import Keypair, KeypairStore, keypair_table
 from cloudd.kit.clock import now
 from cloudd.kit.db import Transaction
@@ -47,10 +47,7 @@ class Keypairs:
         )
         try:
             async with self.db.write() as tx:
-                limit = (await self.quotas.limits(tx, project_id))["key_pairs"]
-                used = await self.store.count(tx, keypair_table.c.user_id == user_id)
-                if 0 <= limit <= used:
-                    raise QuotaExceeded(resource="key_pairs", requested=1, used=used, limit=limit)
+                await self.quotas.check_keypairs(tx, project_id, user_id)
                 await self.store.insert(tx, keypair)
         except IntegrityError:
             raise KeypairTaken(name=name) from None

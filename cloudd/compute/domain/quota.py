@@ -12,6 +12,7 @@ from cloudd.compute.store.server import ServerStore
 from cloudd.compute.store.server_group import ServerGroupStore, server_group_table
 from cloudd.kit.db import Transaction
 from cloudd.kit.errors import BadRequest
+from cloudd.kit.lock import hold
 from cloudd.kit.service import Cloud
 
 RESOURCES = tuple(field.name for field in msgspec.structs.fields(QuotaSettings))
@@ -73,7 +74,8 @@ class Quotas:
             await self.store.forget(tx, project_id)
 
     async def check_servers(self, tx: Transaction, project_id: str, *, instances: int, cores: int, ram: int) -> None:
-        """QuotaExceeded when so much more does not fit. Negative and zero demands always fit."""
+        """QuotaExceeded when so much more does not fit. Negative and zero demands always fit. Whoever asks holds the project's lock."""
+        await hold(tx, f"compute.quota/{project_id}")
         limits = await self.limits(tx, project_id)
         used = await self.servers.usage(tx, project_id)
         for resource, requested, in_use in (
@@ -84,3 +86,20 @@ class Quotas:
             limit = limits[resource]
             if requested > 0 and limit >= 0 and in_use + requested > limit:
                 raise QuotaExceeded(resource=resource, requested=requested, used=in_use, limit=limit)
+
+    async def check_keypairs(self, tx: Transaction, project_id: str, user_id: str) -> None:
+        """QuotaExceeded when one more does not fit; they are counted by user, by the limit of the project."""
+        await hold(tx, f"compute.keypairs/{user_id}")
+        used = await self.keypairs.count(tx, keypair_table.c.user_id == user_id)
+        await self._check_one_more(tx, project_id, "key_pairs", used)
+
+    async def check_server_groups(self, tx: Transaction, project_id: str) -> None:
+        """QuotaExceeded when one more does not fit."""
+        await hold(tx, f"compute.quota/{project_id}")
+        used = await self.groups.count(tx, server_group_table.c.project_id == project_id)
+        await self._check_one_more(tx, project_id, "server_groups", used)
+
+    async def _check_one_more(self, tx: Transaction, project_id: str, resource: str, used: int) -> None:
+        limit = (await self.limits(tx, project_id))[resource]
+        if 0 <= limit <= used:
+            raise QuotaExceeded(resource=resource, requested=1, used=used, limit=limit)

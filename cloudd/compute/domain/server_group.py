@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from cloudd.compute.domain.quota import Quotas
-from cloudd.compute.errors import QuotaExceeded, ServerGroupNotFound
+from cloudd.compute.errors import ServerGroupNotFound
 from cloudd.compute.store.server import Server, ServerStore, server_table
 from cloudd.compute.store.server_group import ServerGroup, ServerGroupStore, server_group_table
 from cloudd.kit.auth import Context
@@ -41,10 +41,7 @@ class ServerGroups:
             id=str(uuid.uuid4()), project_id=ctx.project, user_id=ctx.user_id or "", name=name, policy=policy, rules=rules, created_at=now()
         )
         async with self.db.write() as tx:
-            limit = (await self.quotas.limits(tx, ctx.project))["server_groups"]
-            used = await self.store.count(tx, server_group_table.c.project_id == ctx.project)
-            if 0 <= limit <= used:
-                raise QuotaExceeded(resource="server_groups", requested=1, used=used, limit=limit)
+            await self.quotas.check_server_groups(tx, ctx.project)
             await self.store.insert(tx, group)
         return group
 

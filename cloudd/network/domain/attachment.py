@@ -194,7 +194,6 @@ class Attachments:
     async def create_port(self, plan: PortPlan, device_id: str, host: str, availability_zone: str) -> PortView:
         """Raises what making a port raises: QuotaExceeded, AddressInUse, AddressesExhausted, NetworkNotFound."""
         ctx = system_context(project_id=plan.project_id)
-        await self._ground.quotas.prepare(plan.project_id)
 
         async def work(tx: Transaction) -> None:
             held = await self._stores.ports.get(tx, plan.port_id, lock=True)

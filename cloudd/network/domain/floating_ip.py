@@ -85,7 +85,6 @@ class FloatingIps(Records[FloatingIp, FloatingIpDetail]):
     async def create(self, ctx: Context, spec: FloatingIpCreate) -> FloatingIpDetail:
         owner = owner_of(ctx, spec.project_id, spec.tenant_id)
         admin_only(ctx, floating_ip_address=spec.floating_ip_address or UNSET)
-        await self.ground.quotas.prepare(owner)
 
         async def work(tx: Transaction) -> FloatingIpDetail:
             network = await self.stores.networks.get(tx, spec.floating_network_id)

@@ -107,8 +107,6 @@ class Networks(Records[Network, NetworkDetail]):
     async def create(self, ctx: Context, specs: Sequence[NetworkCreate]) -> list[NetworkDetail]:
         """All of them or none."""
         made = [self._build(ctx, spec) for spec in specs]
-        for network, _ in made:
-            await self.ground.quotas.prepare(network.project_id)
 
         async def work(tx: Transaction) -> list[NetworkDetail]:
             for network, asked in made:

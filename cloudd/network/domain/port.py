@@ -92,9 +92,8 @@ class Ports(Records[Port, PortDetail]):
     async def create(self, ctx: Context, specs: Sequence[PortCreate]) -> list[PortDetail]:
         """All of them or none."""
         owners = [owner_of(ctx, spec.project_id, spec.tenant_id) for spec in specs]
-        for spec, owner in zip(specs, owners, strict=True):
+        for spec in specs:
             admin_only(ctx, **{"binding:host_id": spec.binding_host, "binding:profile": spec.binding_profile or UNSET})
-            await self.ground.quotas.prepare(owner)
 
         async def work(tx: Transaction) -> list[PortDetail]:
             made = [await self._create_one(tx, ctx, spec, owner) for spec, owner in zip(specs, owners, strict=True)]

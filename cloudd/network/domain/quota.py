@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from cloudd.kit.db import Transaction
+from cloudd.kit.lock import hold
 from cloudd.kit.service import Cloud
 from cloudd.network.errors import QuotaExceeded
 from cloudd.network.settings import NetworkSettings
@@ -38,25 +38,12 @@ class Quotas:
         self._store = stores.quotas
         settings = cloud.settings.section(NetworkSettings)
         self.defaults: dict[str, int] = {name: getattr(settings, f"quota_{name}") for name in TABLES}
-        self._locked: set[str] = set()
-
-    async def prepare(self, project_id: str) -> None:
-        """Call before a transaction that reserves: gives the project its lock row."""
-        if project_id in self._locked:
-            return
-        try:
-            async with self._db.write() as tx:
-                if not await self._store.lock(tx, project_id):
-                    await self._store.add_lock(tx, project_id)
-        except IntegrityError:
-            pass  # somebody else was quicker
-        self._locked.add(project_id)
 
     async def reserve(self, tx: Transaction, project_id: str, resource: str, amount: int = 1) -> None:
         """Raises QuotaExceeded when `amount` more would be too many."""
         if not project_id:
             return  # the service's own
-        await self._store.lock(tx, project_id)
+        await hold(tx, f"network.quota/{project_id}")
         limit = (await self._limits(tx, project_id))[resource]
         if limit >= 0 and await self._used(tx, project_id, resource) + amount > limit:
             raise QuotaExceeded(resource=resource)

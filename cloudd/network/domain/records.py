@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from sqlalchemy.exc import DBAPIError
 
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now
-from cloudd.kit.db import Transaction, is_deadlock, is_duplicate
+from cloudd.kit.db import Transaction
 from cloudd.kit.errors import Condition
 from cloudd.kit.paging import Page
+from cloudd.kit.retry import retried
 from cloudd.kit.service import Cloud
 from cloudd.kit.store import Store
 from cloudd.network.domain.change import Changes
@@ -25,7 +25,6 @@ from cloudd.network.store.stores import Stores
 T = TypeVar("T")
 Record = TypeVar("Record", bound=msgspec.Struct)
 Detail = TypeVar("Detail")
-WRITE_ATTEMPTS = 12
 
 
 class Query(msgspec.Struct):
@@ -48,15 +47,13 @@ class Ground:
         self.changes = Changes(cloud.bus, self.stores.changes)
 
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in a transaction; once more when another one took the same address, MAC or name meanwhile."""
-        for attempt in range(WRITE_ATTEMPTS):
-            try:
-                async with self.cloud.db.write() as tx:
-                    return await work(tx)
-            except DBAPIError as error:
-                if attempt == WRITE_ATTEMPTS - 1 or not (is_duplicate(error) or is_deadlock(error)):
-                    raise
-        raise AssertionError("unreachable")
+        """Run `work` in a transaction; again when another one took the same address, MAC or name meanwhile."""
+
+        async def attempt() -> T:
+            async with self.cloud.db.write() as tx:
+                return await work(tx)
+
+        return await retried(attempt)
 
 
 class Records(Generic[Record, Detail]):

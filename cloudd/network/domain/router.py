@@ -90,7 +90,6 @@ class Routers(Records[Router, RouterDetail]):
     async def create(self, ctx: Context, spec: RouterCreate) -> RouterDetail:
         admin_only(ctx, distributed=spec.distributed or UNSET, ha=spec.ha or UNSET)
         owner = owner_of(ctx, spec.project_id, spec.tenant_id)
-        await self.ground.quotas.prepare(owner)
 
         async def work(tx: Transaction) -> RouterDetail:
             await self.ground.quotas.reserve(tx, owner, "router")

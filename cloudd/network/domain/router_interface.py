@@ -69,8 +69,6 @@ class RouterInterfaces:
             await self._ground.changes.mark(tx, "router", router_id)
             return Interface(router=router, port=port, subnet_ids=[subnet.id for subnet in subnets], tags=[])
 
-        if ctx.project_id is not None:
-            await self._ground.quotas.prepare(ctx.project_id)
         return await self._ground.write(work)
 
     async def _take_port(self, tx: Transaction, ctx: Context, router: Router, port_id: str) -> tuple[Port, list[Subnet]]:

@@ -90,7 +90,6 @@ class SecurityGroups(Records[SecurityGroup, SecurityGroupDetail]):
 
     async def create(self, ctx: Context, spec: SecurityGroupCreate) -> SecurityGroupDetail:
         owner = owner_of(ctx, spec.project_id, spec.tenant_id)
-        await self.ground.quotas.prepare(owner)
         if spec.name == DEFAULT_NAME:
             raise DefaultSecurityGroupExists()
         await self.ensure_default(owner)

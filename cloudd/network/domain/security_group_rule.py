@@ -58,8 +58,6 @@ class SecurityGroupRules(Records[SecurityGroupRule, RuleDetail]):
     async def create(self, ctx: Context, specs: Sequence[SecurityGroupRuleCreate]) -> list[RuleDetail]:
         """All of them or none."""
         made = [build(spec) for spec in specs]
-        if ctx.project_id is not None:
-            await self.ground.quotas.prepare(ctx.project_id)
 
         async def work(tx: Transaction) -> list[RuleDetail]:
             for rule in made:

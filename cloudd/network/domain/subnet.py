@@ -100,8 +100,6 @@ class Subnets(Records[Subnet, SubnetDetail]):
     async def create(self, ctx: Context, specs: Sequence[SubnetCreate]) -> list[SubnetDetail]:
         """All of them or none."""
         owners = [owner_of(ctx, spec.project_id, spec.tenant_id) for spec in specs]
-        for project_id in owners:
-            await self.ground.quotas.prepare(project_id)
 
         async def work(tx: Transaction) -> list[SubnetDetail]:
             made = [await self._create_one(tx, ctx, spec, owner) for spec, owner in zip(specs, owners, strict=True)]

@@ -100,7 +100,6 @@ class SubnetPools(Records[SubnetPool, SubnetPoolDetail]):
             updated_at=now(),
         )
         check_lengths(pool)
-        await self.ground.quotas.prepare(pool.project_id)
 
         async def work(tx: Transaction) -> SubnetPoolDetail:
             await self.ground.quotas.reserve(tx, pool.project_id, "subnetpool")

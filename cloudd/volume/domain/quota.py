@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from cloudd.kit.db import Transaction
 from cloudd.kit.errors import BadRequest
+from cloudd.kit.lock import hold
 from cloudd.kit.service import Cloud
 from cloudd.volume.errors import QuotaExceeded, VolumeTooLarge
 from cloudd.volume.settings import VolumeSettings
-from cloudd.volume.store.quota import Project, ProjectStore, Quota, QuotaStore
+from cloudd.volume.store.quota import Quota, QuotaStore
 from cloudd.volume.store.snapshot import SnapshotStore
 from cloudd.volume.store.volume import VolumeStore
 
@@ -26,7 +26,6 @@ class Quotas:
         self.cloud = cloud
         self.db = cloud.db
         self.store = QuotaStore()
-        self.projects = ProjectStore()
         self.volumes = VolumeStore()
         self.snapshots = SnapshotStore()
 
@@ -62,20 +61,9 @@ class Quotas:
         async with self.db.write() as tx:
             await self.store.delete_where(tx, self.store.table.c.project_id == project_id)
 
-    async def know(self, project_id: str) -> None:
-        """Make sure of the row that `hold` locks; called before the transaction that counts."""
-        async with self.db.read() as tx:
-            if await self.projects.get(tx, project_id) is not None:
-                return
-        try:
-            async with self.db.write() as tx:
-                await self.projects.insert(tx, Project(project_id))
-        except IntegrityError:
-            return  # made meanwhile
-
     async def check(self, tx: Transaction, project_id: str, **more: int) -> None:
-        """Refuse what would exceed a limit: volumes=1, gigabytes=10. Holds the project's row, so that two cannot count at once."""
-        await self.projects.get(tx, project_id, lock=True)
+        """Refuse what would exceed a limit: volumes=1, gigabytes=10. Holds the project's lock, so that two cannot count at once."""
+        await hold(tx, f"volume.quota/{project_id}")
         limits, used = await self._limits(tx, project_id), await self._usage(tx, project_id)
         for resource, wanted in more.items():
             if 0 <= limits[resource] < used[resource] + wanted:

@@ -38,7 +38,6 @@ class Snapshots:
 
     async def create(self, ctx: Context, spec: SnapshotSpec) -> Snapshot:
         check_metadata(spec.metadata)
-        await self.volumes.quotas.know(ctx.project)
         async with self.db.write() as tx:
             volume = await self.volumes.get(tx, ctx, spec.volume_id, lock=True)
             allowed = ("available", "in-use") if spec.force else ("available",)

@@ -74,7 +74,6 @@ class Volumes:
             raise InvalidInput(reason="A volume is made of one image, snapshot or volume, not of several.")
         zone = await self._zone(spec.availability_zone)
         image = await self.sources.image(ctx, spec.image_id) if spec.image_id else None
-        await self.quotas.know(ctx.project)
         async with self.db.write() as tx:
             source = image or await self._source(tx, ctx, spec)
             size = settled_size(spec.size_gib, source)
@@ -167,7 +166,6 @@ class Volumes:
 
     async def extend(self, ctx: Context, volume_id: str, size_gib: int) -> None:
         """Begin to grow. From microversion 3.42 also while attached."""
-        await self.quotas.know((await self.show(ctx, volume_id)).project_id)
         async with self.db.write() as tx:
             volume = await self.get(tx, ctx, volume_id, lock=True)
             if size_gib <= volume.size:

@@ -1,4 +1,4 @@
-"""A project's own limits, where they differ from the default, and the row that is held while its usage is counted."""
+"""A project's own limits, where they differ from the default."""
 
 import msgspec
 import sqlalchemy as sa
@@ -14,8 +14,6 @@ quota_table = sa.Table(
     sa.Column("limit", sa.Integer, nullable=False),
 )
 
-project_table = sa.Table("volume_project", metadata, sa.Column("id", Id(), primary_key=True))
-
 
 class Quota(msgspec.Struct):
     project_id: str
@@ -23,15 +21,6 @@ class Quota(msgspec.Struct):
     limit: int
 
 
-class Project(msgspec.Struct):
-    id: str
-
-
 class QuotaStore(Store[Quota]):
     def __init__(self) -> None:
         super().__init__(quota_table, Quota)
-
-
-class ProjectStore(Store[Project]):
-    def __init__(self) -> None:
-        super().__init__(project_table, Project)
