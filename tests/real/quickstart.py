@@ -74,6 +74,13 @@ class Quickstart:
         assert done.returncode == 0, f"on the host: {command}: {done.stderr.strip()[-800:]}"
         return done.stdout
 
+    def to_host(self, directory: str, *sources: Path) -> None:
+        """Copy files and directories into a directory of the cloud's host."""
+        self.on_host(f"mkdir -p {directory}")
+        scp = ["scp", *SSH_OPTIONS, "-q", "-r", "-i", str(LAB_KEY), *map(str, sources), f"root@{self.host_address}:{directory}"]
+        done = subprocess.run(scp, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"copying to the host: {done.stderr.strip()[-800:]}"
+
     def playbook(self, playbook: Path, *options: str, timeout_seconds: float = 600) -> list[dict[str, Any]]:
         """Run a playbook as an operator would and return its tasks: [{name, changed}]; fail with the first failure's text."""
         callback = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
