@@ -26,11 +26,26 @@ options:
   state:
     description:
       - With V(started), units that are down are started, and stale ones restarted.
+      - With V(running), only units that are down are started, and stale ones stay as they are.
       - With V(fresh), only stale ones that run are restarted; it suits units that a socket starts.
       - With V(stopped), they are stopped; units that do not exist are stopped enough.
     type: str
-    choices: [started, fresh, stopped]
+    choices: [started, running, fresh, stopped]
     default: started
+  guard:
+    description:
+      - A command that must succeed before a unit is restarted, tried until O(timeout_seconds) are over. It tells whether the others can spare it, so with
+        C(throttle) 1 a cluster is restarted member by member, and none is touched after one that does not come back.
+    type: str
+    default: ""
+  healthy:
+    description: A command that must succeed after a restart, tried until O(timeout_seconds) are over.
+    type: str
+    default: ""
+  timeout_seconds:
+    description: How long a unit may take to start, and the commands to succeed.
+    type: int
+    default: 600
 author:
   - The maintainers
 attributes:
@@ -65,7 +80,10 @@ ARGUMENTS = {
     "units": {"type": "list", "elements": "str", "required": True},
     "watched": {"type": "dict", "default": {}},
     "enabled": {"type": "bool"},
-    "state": {"type": "str", "choices": ["started", "fresh", "stopped"], "default": "started"},
+    "state": {"type": "str", "choices": ["started", "running", "fresh", "stopped"], "default": "started"},
+    "guard": {"type": "str", "default": ""},
+    "healthy": {"type": "str", "default": ""},
+    "timeout_seconds": {"type": "int", "default": 600},
 }
 
 PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,FragmentPath,NeedDaemonReload"
@@ -102,11 +120,43 @@ def plan(names: list, units: dict, state: str, enabled: bool | None, is_stale: C
         return calls
     for name in names:
         active = units.get(name, {}).get("ActiveState") in ("active", "activating", "reloading")
-        if not active and state == "started":
+        if not active and state in ("started", "running"):
             calls.append(["start", name])
-        elif active and is_stale(name):
+        elif active and state != "running" and is_stale(name):
             calls.append(["restart", name])
     return calls
+
+
+def wait_for(module, command: str, purpose: str) -> None:
+    """Try the command until it succeeds; fail with what it said last."""
+    deadline = time.monotonic() + module.params["timeout_seconds"]
+    while command:
+        status, out, errors = module.run_command(command)
+        if not status:
+            return
+        if time.monotonic() > deadline:
+            module.fail_json(
+                msg=f"{purpose}: `{command}` says: {errors.strip() or out.strip()}",
+                code="service.not_healthy",
+                remedy="bring back what it names, and run it again; nothing else was restarted",
+            )
+        time.sleep(1)
+
+
+def carry_out(module, call: list) -> None:
+    """Run one call of systemctl; a restart only when the others can spare the unit, and until it is well again."""
+    restarts = call[0] == "restart"
+    wait_for(module, module.params["guard"] if restarts else "", f"{call[-1]} needs a restart and cannot be spared")
+    # Some units wait for other hosts as they start, for as long as it takes.
+    status, _, errors = module.run_command(["timeout", str(module.params["timeout_seconds"]), "systemctl", *call])
+    if status:
+        _, journal, _ = module.run_command(["journalctl", "--no-pager", "--lines=20", "--output=cat", "--unit", call[-1]])
+        module.fail_json(
+            msg=f"systemctl {' '.join(call)} failed: {errors.strip() or 'it takes too long'}\nThe last of its journal:\n{journal.strip()}",
+            code="service.start_failed",
+            remedy=f"read `journalctl --unit {call[-1]}` on the host, mend the cause, and run it again",
+        )
+    wait_for(module, module.params["healthy"] if restarts else "", f"{call[-1]} was restarted and is not well")
 
 
 def main() -> None:
@@ -127,14 +177,7 @@ def main() -> None:
     calls = plan(names, units, module.params["state"], module.params["enabled"], is_stale)
     if not module.check_mode:
         for call in calls:
-            status, _, errors = module.run_command(["systemctl", *call])
-            if status:
-                _, journal, _ = module.run_command(["journalctl", "--no-pager", "--lines=20", "--output=cat", "--unit", call[-1]])
-                module.fail_json(
-                    msg=f"systemctl {' '.join(call)} failed: {errors.strip()}\nThe last of its journal:\n{journal.strip()}",
-                    code="service.start_failed",
-                    remedy=f"read `journalctl --unit {call[-1]}` on the host, mend the cause, and run it again",
-                )
+            carry_out(module, call)
     module.exit_json(changed=bool(calls), actions=[" ".join(call) for call in calls])
 
 
