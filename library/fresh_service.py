@@ -42,6 +42,10 @@ options:
     description: A command that must succeed after a restart, tried until O(timeout_seconds) are over.
     type: str
     default: ""
+  wait:
+    description: Whether to wait until the units that are started have come up. Some wait for other hosts as they start.
+    type: bool
+    default: true
   timeout_seconds:
     description: How long a unit may take to start, and the commands to succeed.
     type: int
@@ -83,9 +87,11 @@ ARGUMENTS = {
     "state": {"type": "str", "choices": ["started", "running", "fresh", "stopped"], "default": "started"},
     "guard": {"type": "str", "default": ""},
     "healthy": {"type": "str", "default": ""},
+    "wait": {"type": "bool", "default": True},
     "timeout_seconds": {"type": "int", "default": 600},
 }
 
+UNITS = Path("/etc/systemd/system")
 PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,FragmentPath,NeedDaemonReload"
 
 
@@ -104,6 +110,11 @@ def newest(paths: list) -> float:
     """When the latest of these changed; 0 when none is there. A link's own time counts, not its target's."""
     times = [Path(path).lstat().st_mtime for path in paths if Path(path).exists() or Path(path).is_symlink()]
     return max(times, default=0.0)
+
+
+def unit_files(name: str, unit: dict, directory: Path = UNITS) -> list:
+    """The unit's own file and what adds to it."""
+    return [unit.get("FragmentPath") or "/nonexistent", *map(str, sorted((directory / f"{name}.d").glob("*.conf")))]
 
 
 def plan(names: list, units: dict, state: str, enabled: bool | None, is_stale: Callable[[str], bool]) -> list[list[str]]:
@@ -147,8 +158,9 @@ def carry_out(module, call: list) -> None:
     """Run one call of systemctl; a restart only when the others can spare the unit, and until it is well again."""
     restarts = call[0] == "restart"
     wait_for(module, module.params["guard"] if restarts else "", f"{call[-1]} needs a restart and cannot be spared")
+    patience = ["--no-block"] if call[0] == "start" and not module.params["wait"] else []
     # Some units wait for other hosts as they start, for as long as it takes.
-    status, _, errors = module.run_command(["timeout", str(module.params["timeout_seconds"]), "systemctl", *call])
+    status, _, errors = module.run_command(["timeout", str(module.params["timeout_seconds"]), "systemctl", *patience, *call])
     if status:
         _, journal, _ = module.run_command(["journalctl", "--no-pager", "--lines=20", "--output=cat", "--unit", call[-1]])
         module.fail_json(
@@ -167,12 +179,17 @@ def main() -> None:
     )
     names, watched = module.params["units"], module.params["watched"]
     _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", *names], check_rc=True)
+    _, loaded, _ = module.run_command(["systemctl", "show", "--property=UnitsLoadStartTimestampMonotonic", "--value"], check_rc=True)
     units = parse_show(shown)
     now, monotonic = time.time(), time.monotonic()
+    loaded_at = now - monotonic + int(loaded.strip() or 0) / 1e6
+    for name, unit in units.items():
+        # systemd itself does not see a directory of additions that is new.
+        if newest(unit_files(name, unit)) > loaded_at:
+            unit["NeedDaemonReload"] = "yes"
 
     def is_stale(name: str) -> bool:
-        files = [*watched.get(name, []), units[name].get("FragmentPath") or "/nonexistent"]
-        return newest(files) > started_at(units[name], now, monotonic)
+        return newest([*watched.get(name, []), *unit_files(name, units[name])]) > started_at(units[name], now, monotonic)
 
     calls = plan(names, units, module.params["state"], module.params["enabled"], is_stale)
     if not module.check_mode:
