@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cached_property, wraps
+from contextvars import ContextVar
+from functools import cache, cached_property, wraps
 from types import ModuleType
 from typing import Any, cast
 
@@ -92,19 +93,8 @@ class ServiceApp:
 
     @cached_property
     def app(self) -> Litestar:
-        """The framework's application, built when it is first needed: its 100 ms would be felt by every test and command."""
-        provided = {key: Provide(_constant(value), sync_to_thread=False) for key, value in self.dependencies.items()}
-        return Litestar(
-            route_handlers=self.routes,
-            guards=[self._guard],
-            dependencies={"ctx": Provide(_context, sync_to_thread=False), **provided},
-            exception_handlers={Exception: self._failed},
-            after_request=_without_null,
-            openapi_config=OpenAPIConfig(title=self.title, version="1", path="/openapi", render_plugins=[JsonRenderPlugin()]),
-            request_max_body_size=self.max_body_bytes,
-            signature_types=[Context],
-            logging_config=None,
-        )
+        """The framework's application, built when it is first needed: its 100 ms would be felt by every command."""
+        return _application(self.title, tuple(self.routes), frozenset(self.dependencies), self.max_body_bytes)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
@@ -114,6 +104,7 @@ class ServiceApp:
         if self.name == "compute":
             answer["x-compute-request-id"] = request_id
         send = _adding(answer, send)
+        _serving.set(self)
         scope.setdefault("state", {})
         try:
             ctx = Context(request_id)
@@ -131,7 +122,7 @@ class ServiceApp:
         except Exception as error:
             # Only these may be answered before the router runs; ctx stays without a user.
             scope["state"].setdefault("ctx", Context(request_id))
-            response = self._render(error, request_id)
+            response = self.render(error, request_id)
             await response.to_asgi_response(self.app, Request(scope, receive, send))(scope, receive, send)
             return
         await self.app(scope, receive, send)
@@ -152,7 +143,8 @@ class ServiceApp:
             # A stale token on a public route (a version document, a new log-in) is no obstacle.
             return Context(request_id)
 
-    def _guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    def admit(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Refuse who may not use this route."""
         rule = handler.opt.get("rule")
         if rule is None:
             if connection.scope["path"].startswith("/openapi"):
@@ -165,10 +157,8 @@ class ServiceApp:
             raise Unauthorized
         self.policy.enforce(rule, ctx, {"project_id": ctx.project_id, **connection.path_params})
 
-    def _failed(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        return self._render(error, request.scope["state"]["ctx"].request_id)
-
-    def _render(self, error: Exception, request_id: str) -> Response[Any]:
+    def render(self, error: Exception, request_id: str) -> Response[Any]:
+        """The answer to a request that failed."""
         condition = as_condition(error, request_id)
         headers = {**condition.headers, **({"WWW-Authenticate": 'Keystone uri="/identity/v3"'} if condition.status == 401 else {})}
         return Response(
@@ -259,9 +249,39 @@ def _without_null(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def _constant(value: Any) -> Callable[[], Any]:
+#: whose request this is
+_serving: ContextVar[ServiceApp] = ContextVar("_serving")
+
+
+@cache
+def _application(title: str, routes: tuple[HTTPRouteHandler, ...], dependencies: frozenset[str], max_body_bytes: int) -> Litestar:
+    """The framework's application for these routes. It is no cloud's own, for ``_serving`` says which ServiceApp a request came to:
+    built once, it serves every cloud of a process, and the tests have hundreds."""
+    provided = {name: Provide(_dependency(name), sync_to_thread=False) for name in dependencies}
+    return Litestar(
+        route_handlers=routes,
+        guards=[_admit],
+        dependencies={"ctx": Provide(_context, sync_to_thread=False), **provided},
+        exception_handlers={Exception: _failed},
+        after_request=_without_null,
+        openapi_config=OpenAPIConfig(title=title, version="1", path="/openapi", render_plugins=[JsonRenderPlugin()]),
+        request_max_body_size=max_body_bytes,
+        signature_types=[Context],
+        logging_config=None,
+    )
+
+
+def _admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    _serving.get().admit(connection, handler)
+
+
+def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    return _serving.get().render(error, request.scope["state"]["ctx"].request_id)
+
+
+def _dependency(name: str) -> Callable[[], Any]:
     def provide() -> Any:
-        return value
+        return _serving.get().dependencies[name]
 
     return provide
 
