@@ -33,18 +33,22 @@ def declare_settings(names: Iterable[str] = SERVICES) -> None:
 
 def make_bus(settings: Settings) -> Bus:
     """The bus that the settings name."""
-    url = settings.section(BusSettings).url
-    if url.startswith("inprocess:"):
+    section = settings.section(BusSettings)
+    kind = section.url.partition(":")[0]
+    if kind == "inprocess":
         return InProcessBus()
-    raise SettingsError(f"bus.url: {url.partition(':')[0]!r} is no bus that cloudd knows; use inprocess:")
+    if kind in ("amqp", "amqps"):
+        from cloudd.kit.bus.rabbitmq import RabbitBus
+
+        return RabbitBus(section.url, section.ca_path)
+    raise SettingsError(f"bus.url: {kind!r} is no bus that cloudd knows; use inprocess: or amqps:")
 
 
 class Process:
     """The services of one process: API applications, worker and agents, whichever its command asks for."""
 
     def __init__(self, settings: Settings, services: Iterable[str] = SERVICES) -> None:
-        database = settings.section(DatabaseSettings)
-        self.cloud = Cloud(settings, Database(database.url, database.pool_size), make_bus(settings))
+        self.cloud = Cloud(settings, Database.of(settings.section(DatabaseSettings)), make_bus(settings))
         self.services: list[Service] = [import_module(f"cloudd.{name}.service").service(self.cloud) for name in services]
         rules = {name: text for service in self.services for name, text in service.rules.items()}
         self.policy = Policy(rules, settings.section(ApiSettings).policy_path)

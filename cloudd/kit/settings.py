@@ -20,11 +20,15 @@ class DatabaseSettings(msgspec.Struct, forbid_unknown_fields=True):
     #: sqlite:///relative.db, sqlite:////absolute.db or mysql://user:password@host[:port]/name
     url: str
     pool_size: int = 10
+    #: certificates of the authority that signed the server's; without it MariaDB is spoken to in the clear
+    ca_path: str | None = None
 
 
 class BusSettings(msgspec.Struct, forbid_unknown_fields=True):
-    #: "inprocess:" for the embedded cloud
+    #: "inprocess:" for the embedded cloud, or amqps://user:password@host1:5671,host2:5671/vhost with all nodes of a RabbitMQ cluster
     url: str = "inprocess:"
+    #: certificates of the authority that signed the nodes'; the system's when not given
+    ca_path: str | None = None
 
 
 class ApiSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,6 +38,8 @@ class ApiSettings(msgspec.Struct, forbid_unknown_fields=True):
     port: int = 443
     tls_certificate_path: str | None = None
     tls_key_path: str | None = None
+    #: how long a process that is to stop tells load balancers so before it takes no more requests
+    drain_seconds: float = 0
     #: overrides of the default rules, in oslo.policy's language
     policy_path: str | None = None
     region: str = "RegionOne"

@@ -29,7 +29,7 @@ class VolumeAttachments:
         self.server_actions = server_actions
         self.volumes = ServerVolumes(cloud)
         self.devices = BlockDeviceStore()
-        cloud.bus.subscribe(VolumeExtended, self._extended)
+        cloud.bus.subscribe(VolumeExtended, self._extended, group="compute")
 
     async def list(self, ctx: Context, server_id: str) -> list[BlockDevice]:
         """The server's volumes."""
