@@ -18,6 +18,7 @@ OWN_VERB_MODULES = {
     "lab": ("lab", "run"),
     "test": ("checks", "run_tests"),
     "bench": ("checks", "run_bench"),
+    "faults": ("checks", "run_faults"),
     "lint": ("checks", "run_linters"),
 }
 

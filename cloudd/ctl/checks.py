@@ -1,4 +1,4 @@
-"""`cloudctl test`, `cloudctl bench` and `cloudctl lint`: the repository's own checks, each by the tool that is made for it."""
+"""`cloudctl test`, `cloudctl bench`, `cloudctl faults` and `cloudctl lint`: the repository's own checks, each by the tool that is made for it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def run_tests(arguments: list[str]) -> int:
 def run_bench(arguments: list[str]) -> int:
     """Measure the cloud; the one JSON object is on standard output, progress on standard error."""
     return subprocess.run([sys.executable, "-m", "tests.bench", *arguments], cwd=paths.ROOT, check=False).returncode
+
+
+def run_faults(arguments: list[str]) -> int:
+    """Make faults in a living cloud of lab hosts, under load; the table's rows are on standard output as JSON."""
+    return subprocess.run([sys.executable, "-m", "tests.faults", *arguments], cwd=paths.ROOT, check=False).returncode
 
 
 def run_linters(arguments: list[str]) -> int:

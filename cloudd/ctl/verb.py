@@ -15,6 +15,7 @@ OWN_VERBS = {
     "lab": "Make, remove or reboot the lab hosts of an inventory: lab up|down|reboot NAME",
     "test": "Run the tests: fast (no root, no services), real (a living cloud), or both without a word",
     "bench": "Measure the cloud and print one JSON object: bench [embedded] [quickstart]",
+    "faults": "Make faults in a living lab cloud under load and say what each cost: faults -i inventory/lab-ha [NAME …]",
     "lint": "Run every linter and type checker over the repository",
 }
 

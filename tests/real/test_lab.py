@@ -30,7 +30,7 @@ all:
     baremetal:
       hosts:
         one: {{ansible_host: 10.{83 + INDEX}.0.11}}
-        two: {{ansible_host: 10.{83 + INDEX}.0.12}}
+        two: {{ansible_host: 10.{83 + INDEX}.0.12, lab_disk_gib: 2}}
       vars:
         ansible_ssh_private_key_file: {ROOT}/.cache/lab/ssh/id_ed25519
         ansible_ssh_common_args: -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
@@ -127,6 +127,14 @@ def test_networks_reach_what_they_should(lab: Lab) -> None:
         lab.on("one", f"ping -c 1 -W 2 {target}")
     # An address of the external network on the NIC meets the machine, which holds the gateway.
     lab.on("one", f"ip address add 10.{second}.2.11/24 dev external0 && ping -c 1 -W 2 10.{second}.2.1")
+
+
+def test_a_disk_with_a_size_fills_up_alone(lab: Lab) -> None:
+    size = "df --output=size -BM / | tail -1"
+    assert 1500 < int(lab.on("two", size).strip("M")) < 2048
+    assert int(lab.on("one", size).strip("M")) > 2048
+    assert "No space left" in lab.on("two", "fallocate -l 3G /filler 2>&1; rm -f /filler")
+    lab.on("one", "fallocate -l 1M /filler && rm /filler")
 
 
 def test_packages_are_fetched_once(lab: Lab) -> None:

@@ -36,6 +36,7 @@ options:
   authorized_key_path: {type: path, description: Public ssh key of root.}
   addresses: {type: dict, description: Name and management address of every host of the lab.}
   nameservers: {type: list, elements: str, description: Resolvers; without them those of this machine.}
+  disk_gib: {type: int, default: 0, description: Size of the host's disk; 0 lets it share the machine's.}
   timeout_seconds: {type: int, default: 60, description: How long ssh may take to answer.}
 """
 
@@ -117,6 +118,7 @@ def main() -> None:
             "authorized_key_path": path,
             "addresses": {"type": "dict"},
             "nameservers": {"type": "list", "elements": "str"},
+            "disk_gib": {"type": "int", "default": 0},
             "timeout_seconds": {"type": "int", "default": 60},
         },
         required_if=[

@@ -16,8 +16,14 @@ HOSTS_BEGIN, HOSTS_END = "# lab hosts: begin", "# lab hosts: end"
 def create(place: Place, p: dict) -> None:
     """Lay the overlay and give the host its identity; `made` is written last, so that half a host is known as such."""
     unlay(place)
-    for part in ("upper", "work", "root"):
-        (place.directory / part).mkdir(parents=True)
+    place.root.mkdir(parents=True)
+    if p["disk_gib"]:
+        place.disk.mkdir()
+        run("truncate", "--size", f"{p['disk_gib']}G", str(place.disk_image))
+        run("mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(place.disk_image))
+    mount_disk(place)
+    for part in ("upper", "work"):
+        (place.layers / part).mkdir()
     (place.directory / "base").write_text(str((place.cache / "base/current").resolve()))
     mount(place)
     write(place.root / "etc/hostname", f"{place.name}\n")
@@ -66,11 +72,18 @@ DPkg::Post-Invoke {{ "cp --link --no-clobber {own}/*.deb {shared}/ 2>/dev/null |
 """
 
 
+def mount_disk(place: Place) -> None:
+    """A host whose disk has a size writes into a file system of its own, so that it can fill up without the others."""
+    if place.disk_image.exists() and not os.path.ismount(place.disk):
+        run("mount", "-o", "loop", str(place.disk_image), str(place.disk))
+
+
 def mount(place: Place) -> bool:
     if os.path.ismount(place.root):
         return False
+    mount_disk(place)
     base = (place.directory / "base").read_text()
-    layers = f"lowerdir={base},upperdir={place.directory}/upper,workdir={place.directory}/work"
+    layers = f"lowerdir={base},upperdir={place.layers}/upper,workdir={place.layers}/work"
     run("mount", "-t", "overlay", "-o", layers, place.machine, str(place.root))
     return True
 
@@ -116,6 +129,8 @@ def unlay(place: Place) -> bool:
         run("umount", str(place.root))
         # What systemd-nspawn locks its root with, and leaves behind.
         Path(f"/run/systemd/nspawn/locks/inode-{root.st_dev}:{root.st_ino}").unlink(missing_ok=True)
+    if os.path.ismount(place.disk):
+        run("umount", str(place.disk))
     for path in (place.directory, place.archives):
         if path.exists():
             shutil.rmtree(path)

@@ -35,6 +35,20 @@ class Place:
         return self.directory / "root"
 
     @property
+    def disk(self) -> Path:
+        """Where the disk image is mounted, if there is one."""
+        return self.directory / "disk"
+
+    @property
+    def disk_image(self) -> Path:
+        return self.directory / "disk.img"
+
+    @property
+    def layers(self) -> Path:
+        """What the host writes: on its own disk image, or else on the machine's disk."""
+        return self.disk if self.disk_image.exists() else self.directory
+
+    @property
     def archives(self) -> Path:
         return self.cache / "apt" / "hosts" / self.machine
 

@@ -1,0 +1,147 @@
+"""`./cloudctl faults -i inventory/lab-ha`: makes each fault under load and writes what it cost."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.faults.canary import Canary
+from tests.faults.fault import Fault, faults
+from tests.faults.health import Health
+from tests.faults.instance import make_canary, remove_canary
+from tests.faults.lab import Lab
+from tests.faults.load import Api, Load, failed, longest_outage_seconds
+from tests.real.quickstart import CLOUDS_YAML, ROOT
+
+BEFORE_SECONDS = 3.0
+AFTER_SECONDS = 2.0
+RECOVERY_SECONDS = 240.0
+
+
+@dataclass
+class Cost:
+    """One row of the table."""
+
+    fault: str
+    requests_sent: int
+    requests_failed: int
+    longest_outage_seconds: float
+    writes_promised: int
+    writes_lost: int
+    canary_lost: int
+    recovery_seconds: float
+    #: what is still wrong at the end; it is empty where the cloud healed by itself
+    complaints: list[str]
+    spares_canary: bool
+
+    @property
+    def bearable(self) -> bool:
+        """Nothing was lost, and the cloud is whole again."""
+        return not self.writes_lost and not self.complaints and not (self.spares_canary and self.canary_lost)
+
+
+class Trial:
+    def __init__(self, lab: Lab) -> None:
+        settings = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"][lab.variables["cloud_name"]]
+        self.lab = lab
+        self.api = Api(f"https://{lab.variables['api_address']}", settings["cacert"], settings["auth"])
+        self.health = Health(lab, self.api)
+
+    async def strike(self, fault: Fault, canary_address: str) -> Cost:
+        """Make the fault under load, mend it, wait until all is well, and count."""
+        await self.api.log_in()
+        load, canary = Load(self.api), Canary(canary_address)
+        await load.lift_quota()
+        running = [asyncio.create_task(load.run()), asyncio.create_task(canary.run())]
+        try:
+            await asyncio.sleep(BEFORE_SECONDS)
+            struck = time.monotonic()
+            await fault.make()
+            await asyncio.sleep(fault.lasts_seconds)
+            if fault.mend is not None:
+                await fault.mend()
+            recovery, complaints = await self.health.wait(RECOVERY_SECONDS)
+            await asyncio.sleep(AFTER_SECONDS)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            if fault.mend is not None:
+                with contextlib.suppress(AssertionError):
+                    await fault.mend()
+        ended = time.monotonic()
+        complaints += await self.health.doubles()
+        return Cost(
+            fault=fault.name,
+            requests_sent=len(load.samples),
+            requests_failed=len(failed(load.samples)),
+            longest_outage_seconds=round(longest_outage_seconds(load.samples, struck - BEFORE_SECONDS / 2), 1),
+            writes_promised=len(load.promised),
+            writes_lost=len(await load.lost()),
+            canary_lost=canary.lost(struck, ended),
+            recovery_seconds=round(recovery, 1),
+            complaints=complaints,
+            spares_canary=fault.spares_canary,
+        )
+
+
+def table(costs: list[Cost]) -> str:
+    """The rows as Markdown."""
+    head = "| fault | requests | failed | longest outage | writes promised | lost | canary packets lost | whole again after |"
+    rows = [
+        f"| {c.fault} | {c.requests_sent} | {c.requests_failed} | {c.longest_outage_seconds} s | {c.writes_promised} | {c.writes_lost} "
+        f"| {c.canary_lost}{'' if c.spares_canary else ' (its own host or switch)'} "
+        f"| {c.recovery_seconds} s{': not, ' + '; '.join(c.complaints) if c.complaints else ''} |"
+        for c in costs
+    ]
+    return "\n".join([head, "|---" * 8 + "|", *rows]) + "\n"
+
+
+async def run(inventory: Path, names: list[str], output: Path | None) -> int:
+    trial = Trial(Lab(inventory))
+    instance = await asyncio.to_thread(make_canary, trial.lab.variables["cloud_name"])
+    try:
+        chosen = [
+            fault for fault in faults(trial.lab, trial.lab.hosts[instance.host]) if not names or any(name in fault.name for name in names)
+        ]
+        if not chosen:
+            print(f"no fault is named like {names}", file=sys.stderr)
+            return 2
+        await trial.api.log_in()
+        _, complaints = await trial.health.wait(60)
+        if complaints:
+            print(f"the cloud is not well before any fault: {'; '.join(complaints)}", file=sys.stderr)
+            return 1
+        costs = []
+        for fault in chosen:
+            print(f"faults: {fault.name}", file=sys.stderr, flush=True)
+            costs.append(await trial.strike(fault, instance.address))
+            print(f"faults:   {json.dumps(asdict(costs[-1]))}", file=sys.stderr, flush=True)
+    finally:
+        await asyncio.to_thread(remove_canary, trial.lab.variables["cloud_name"])
+    if output is not None:
+        output.write_text(table(costs))
+    print(json.dumps([asdict(cost) for cost in costs], indent=2))
+    return 0 if all(cost.bearable for cost in costs) else 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="cloudctl faults", description=__doc__)
+    parser.add_argument("-i", "--inventory", type=Path, default=ROOT / "inventory" / "lab-ha")
+    parser.add_argument("--output", type=Path, help="write the table to this Markdown file too")
+    parser.add_argument("names", nargs="*", help="only faults whose names hold one of these words")
+    options: Any = parser.parse_args(arguments)
+    return asyncio.run(run(options.inventory.resolve(), options.names, options.output))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
