@@ -143,6 +143,8 @@ class Wheelhouse:
 
     def _run(self, command: list[str]) -> None:
         caches = {"UV_CACHE_DIR": str(self.directory.parent / "uv"), "PIP_CACHE_DIR": str(self.directory.parent / "pip")}
+        # An authority that this machine trusts, such as a company proxy's, is trusted by uv too.
+        caches["UV_SYSTEM_CERTS"] = "true"
         done = subprocess.run(command, env=caches | os.environ, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BuildFailed(command, done.stderr or done.stdout)
