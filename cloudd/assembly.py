@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 #: Each is a package with service.py; identity first, for it authenticates for all.
 SERVICES = ("identity", "image", "placement", "network", "volume", "compute")
 #: Services with a part that runs on hosts: package.agent.build(settings, bus).
-AGENTS = ("network", "volume", "compute")
+AGENTS = ("image", "network", "volume", "compute")
 
 
 def declare_settings(names: Iterable[str] = SERVICES) -> None:

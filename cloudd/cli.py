@@ -112,10 +112,14 @@ async def _agent(settings: Settings, arguments: argparse.Namespace) -> int:
 
 async def _db(settings: Settings, arguments: argparse.Namespace) -> int:
     from cloudd.migrations import schema
+    from cloudd.migrations.turn import turn
 
     before = await schema.current(settings)
     if arguments.verb == "upgrade":
-        await schema.upgrade(settings)
+        async with turn(settings):
+            # Another host may have been first.
+            before = await schema.current(settings)
+            await schema.upgrade(settings)
     after = await schema.current(settings)
     sys.stdout.write(json.dumps({"before": before, "after": after, "changed": before != after}) + "\n")
     return 0
@@ -123,12 +127,14 @@ async def _db(settings: Settings, arguments: argparse.Namespace) -> int:
 
 async def _bootstrap(settings: Settings, arguments: argparse.Namespace) -> int:
     from cloudd.identity.bootstrap import bootstrap
+    from cloudd.migrations.turn import turn
 
     text = Path(arguments.password_file).read_text() if arguments.password_file else await asyncio.to_thread(sys.stdin.readline)
     if not text.strip():
         raise SettingsError("the admin's password is empty; give it on standard input or with --password-file")
     process = assembly.Process(settings, ("identity",))
-    changed = await bootstrap(process.cloud, text.strip())
+    async with turn(settings):
+        changed = await bootstrap(process.cloud, text.strip())
     await process.cloud.db.close()
     sys.stdout.write(json.dumps({"changed": changed}) + "\n")
     return 0

@@ -16,7 +16,7 @@ from cloudd.kit.store import Store
 
 async def report(settings: Settings, *, as_json: bool) -> int:
     """Print the sagas under way and those whose undo failed. Status 1 when any is stuck."""
-    db = Database(settings.section(DatabaseSettings).url)
+    db = Database.of(settings.section(DatabaseSettings))
     store: Store[SagaRow] = Store(saga_table, SagaRow)
     async with db.read() as tx:
         rows = await store.find(tx, saga_table.c.state.in_((*ACTIVE_STATES, STUCK)), order=saga_table.c.created_at)

@@ -80,7 +80,7 @@ def plan(found: list, database: str, user: str, password: str) -> list:
     exists, account, granted = found[0] != "0", json.loads(found[1]), found[2] != "0"
     statements = []
     if not exists:
-        statements.append(f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4")
+        statements.append(f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
     wanted = f"IDENTIFIED BY PASSWORD '{digest_of(password)}' REQUIRE SSL"
     if not account:
         statements.append(f"CREATE USER IF NOT EXISTS '{user}'@'%' {wanted}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -20,6 +21,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from cloudd.kit import mariadb_connection
 from cloudd.kit.retry import committing, is_deadlock
+from cloudd.kit.settings import DatabaseSettings
 
 #: how long a transaction waits for another process that writes to the same file
 SQLITE_WAIT_SECONDS = 30
@@ -128,9 +130,14 @@ class Engine(Protocol):
 class Database:
     """Opens transactions: ``async with db.write() as tx`` and ``async with db.read() as tx``."""
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 10, ca_path: str | None = None) -> None:
         parsed = make_url(url)
-        self.engine: Engine = SQLite(parsed) if parsed.drivername.startswith("sqlite") else MariaDB(parsed, pool_size)
+        self.engine: Engine = SQLite(parsed) if parsed.drivername.startswith("sqlite") else MariaDB(parsed, pool_size, ca_path)
+
+    @classmethod
+    def of(cls, section: DatabaseSettings) -> Database:
+        """The database that the settings name."""
+        return cls(section.url, section.pool_size, section.ca_path)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
@@ -155,7 +162,7 @@ class Database:
 class MariaDB:
     """MariaDB or MySQL by asyncmy."""
 
-    def __init__(self, url: sa.URL, pool_size: int) -> None:
+    def __init__(self, url: sa.URL, pool_size: int, ca_path: str | None = None) -> None:
         self.engine = create_async_engine(
             url.set(drivername="mysql+asyncmy"),
             pool_size=pool_size,
@@ -166,6 +173,7 @@ class MariaDB:
             connect_args={
                 "async_creator_fn": mariadb_connection.connect,
                 "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+                **({"ssl": _verifying(ca_path)} if ca_path else {}),
             },
         )
 
@@ -184,6 +192,13 @@ class MariaDB:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _verifying(ca_path: str) -> ssl.SSLContext:
+    """TLS to a server of that authority. Its name is not compared: a proxy on this host leads to whichever member is to be used."""
+    context = ssl.create_default_context(cafile=ca_path)
+    context.check_hostname = False
+    return context
 
 
 class SQLite:

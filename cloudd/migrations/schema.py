@@ -40,8 +40,7 @@ def _config(connection: sa.Connection) -> Config:
     return config
 
 
-async def _on(url: str, work: Callable[[sa.Connection], Any]) -> Any:
-    db = Database(url)
+async def _on(db: Database, work: Callable[[sa.Connection], Any]) -> Any:
     try:
         return await db.engine.run(work)
     finally:
@@ -50,19 +49,19 @@ async def _on(url: str, work: Callable[[sa.Connection], Any]) -> Any:
 
 async def upgrade(settings: Settings) -> None:
     """Run every revision that this database lacks."""
-    await _on(settings.section(DatabaseSettings).url, lambda c: command.upgrade(_config(c), "head"))
+    await _on(Database.of(settings.section(DatabaseSettings)), lambda c: command.upgrade(_config(c), "head"))
 
 
 async def current(settings: Settings) -> str | None:
     """The database's revision; None for an empty one."""
-    return await _on(settings.section(DatabaseSettings).url, lambda c: MigrationContext.configure(c).get_current_revision())  # type: ignore[no-any-return]
+    return await _on(Database.of(settings.section(DatabaseSettings)), lambda c: MigrationContext.configure(c).get_current_revision())  # type: ignore[no-any-return]
 
 
 async def differences(url: str) -> list[Any]:
     """What the tables in the code have and an upgraded database has not, or the other way round; empty is right."""
     load_tables()
-    await _on(url, lambda c: command.upgrade(_config(c), "head"))
-    return await _on(url, lambda c: autogenerate.compare_metadata(MigrationContext.configure(c), metadata))  # type: ignore[no-any-return]
+    await _on(Database(url), lambda c: command.upgrade(_config(c), "head"))
+    return await _on(Database(url), lambda c: autogenerate.compare_metadata(MigrationContext.configure(c), metadata))  # type: ignore[no-any-return]
 
 
 async def write_revision(message: str) -> None:
@@ -78,7 +77,7 @@ async def write_revision(message: str) -> None:
         made.rename(made.with_name(f"{number:04d}_{slug}.py"))
 
     with tempfile.TemporaryDirectory() as directory:
-        await _on(f"sqlite:///{directory}/empty.db", work)
+        await _on(Database(f"sqlite:///{directory}/empty.db"), work)
 
 
 if __name__ == "__main__":
