@@ -179,7 +179,7 @@ def main() -> None:
     )
     names, watched = module.params["units"], module.params["watched"]
     _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", *names], check_rc=True)
-    _, loaded, _ = module.run_command(["systemctl", "show", "--property=UnitsLoadStartTimestampMonotonic", "--value"], check_rc=True)
+    _, loaded, _ = module.run_command(["systemctl", "show", "--property=UnitsLoadTimestampMonotonic", "--value"], check_rc=True)
     units = parse_show(shown)
     now, monotonic = time.time(), time.monotonic()
     loaded_at = now - monotonic + int(loaded.strip() or 0) / 1e6

@@ -21,7 +21,7 @@ options:
     type: str
     choices: [system, netdev]
   southbound:
-    description: Where the southbound database is, as C(ovn-remote) has it.
+    description: Where the southbound database is, as C(ovn-remote) has it; the members of a cluster parted by commas.
     type: str
   encapsulation:
     description: How packets travel between chassis.
@@ -124,8 +124,14 @@ EXTERNAL_IDS = (
     "ovn-bridge-datapath-type",
     "ovn-bridge-mappings",
     "ovn-cms-options",
+    "ovn-remote-probe-interval",
+    "ovn-ofctrl-wait-before-clear",
 )
 OFFLOAD = "userspace-tso-enable"
+# A member that is switched off tells nobody: after two of these in silence, another is asked.
+PROBE_MILLISECONDS = 3000
+# A new ovn-controller computes its flows before the switch drops those of the old one.
+WAIT_BEFORE_CLEAR_MILLISECONDS = 8000
 
 
 def plain(value):
@@ -159,6 +165,8 @@ def wanted_settings(params):
         "ovn-remote": params["southbound"],
         "ovn-encap-type": params["encapsulation"],
         "ovn-encap-ip": params["tunnel"]["address"],
+        "ovn-remote-probe-interval": str(PROBE_MILLISECONDS),
+        "ovn-ofctrl-wait-before-clear": str(WAIT_BEFORE_CLEAR_MILLISECONDS),
     }
     if params["datapath"] == "netdev":
         ids["ovn-bridge-datapath-type"] = "netdev"

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Module `ovn_databases`: where OVN's two databases listen for other hosts, and with which certificate."""
+"""Module `ovn_databases`: where OVN's two databases listen for other hosts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: ovn_databases
 short_description: Opens OVN's databases on this host to the network, over TLS
 description:
-  - Works on the local databases by their unix sockets.
+  - Works on the local servers by their unix sockets. What it writes is replicated, so in a cluster the first member does it for all.
+  - The certificates are given to the servers when they start.
 options:
   northbound:
     description: Where the northbound database listens, such as C(pssl:6641).
@@ -17,10 +18,10 @@ options:
     description: Where the southbound database listens, such as C(pssl:6642).
     type: str
     required: true
-  ssl:
-    description: The paths C(key), C(certificate) and C(ca).
-    type: dict
-    required: true
+  timeout_seconds:
+    description: How long a database may take until it answers; a new member of a cluster does so once it has joined.
+    type: int
+    default: 60
 author:
   - The maintainers
 attributes:
@@ -34,7 +35,6 @@ EXAMPLES = r"""
   ovn_databases:
     northbound: pssl:6641
     southbound: pssl:6642
-    ssl: {key: /etc/cloudd/tls/host.key, certificate: /etc/cloudd/tls/host.pem, ca: /etc/cloudd/tls/ca.pem}
 """
 
 RETURN = r"""
@@ -44,29 +44,42 @@ commands:
   returned: always
 """
 
+import os
+import time
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.ovn_membership import DATABASES
 
 ARGUMENTS = {
     "northbound": {"type": "str", "required": True},
     "southbound": {"type": "str", "required": True},
-    "ssl": {"type": "dict", "required": True},
+    "timeout_seconds": {"type": "int", "default": 60},
 }
+TOOLS = {"northbound": "ovn-nbctl", "southbound": "ovn-sbctl"}
 
 
-def ssl_paths(text):
-    """The three paths that `get-ssl` tells, in its order: key, certificate, authority."""
-    return [line.split(": ", 1)[1].strip() for line in text.splitlines()[:3] if ": " in line]
-
-
-def plan(tool, connection, ssl, listening, paths):
-    """The commands that bring one database from (`listening`, `paths`) to (`connection`, `ssl`)."""
-    commands = []
-    if paths != ssl:
-        commands.append([tool, "set-ssl", *ssl])
+def plan(tool, connection, listening):
+    """The commands that bring one database from `listening` (what get-connection tells) to `connection`."""
     # The southbound database tells the role of each connection before its target.
-    if [line.split()[-1] for line in listening.splitlines() if line.strip()] != [connection]:
-        commands.append([tool, "set-connection", connection])
-    return commands
+    if [line.split()[-1] for line in listening.splitlines() if line.strip()] == [connection]:
+        return []
+    return [[*tool, "set-connection", connection]]
+
+
+def listening(module, name, tool):
+    """What the database tells of its connections, as soon as it answers: a new member first has to join."""
+    deadline = time.monotonic() + module.params["timeout_seconds"]
+    while True:
+        status, out, errors = module.run_command([*tool, "get-connection"])
+        if not status:
+            return out
+        if time.monotonic() > deadline:
+            module.fail_json(
+                msg=f"ovn.database_silent: the {name} database does not answer: {errors.strip()}",
+                code="ovn.database_silent",
+                remedy=f"ovn-appctl -t {DATABASES[name].control} cluster/status tells whether it has joined; logs are in /var/log/ovn",
+            )
+        time.sleep(0.5)
 
 
 def main() -> None:
@@ -75,12 +88,14 @@ def main() -> None:
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
-    ssl = [module.params["ssl"][part] for part in ("key", "certificate", "ca")]
     commands = []
-    for tool, connection in (("ovn-nbctl", module.params["northbound"]), ("ovn-sbctl", module.params["southbound"])):
-        _, listening, _ = module.run_command([tool, "--timeout=30", "get-connection"], check_rc=True)
-        _, text, _ = module.run_command([tool, "--timeout=30", "get-ssl"], check_rc=True)
-        commands += plan(tool, connection, ssl, listening, ssl_paths(text))
+    for name, program in TOOLS.items():
+        if module.check_mode and not os.path.exists(DATABASES[name].socket):
+            commands.append([program, "set-connection", module.params[name]])
+            continue
+        # Any member answers, and hands writes to its leader.
+        tool = [program, "--no-leader-only", "--timeout=10"]
+        commands += plan(tool, module.params[name], listening(module, name, tool))
     if not module.check_mode:
         for command in commands:
             module.run_command(command, check_rc=True)

@@ -14,7 +14,7 @@ from tests.unit.deployer_roles.conftest import ROOT
 MODULES = ["host_facts", "fresh_service", "ovn_chassis", "ovn_databases", "cloudd_release", "cloudd_bootstrap", "cloudd_ready"]
 ROLES = ["base", "certificates", "ovn", "libvirt", "cloudd"]
 COMPARED = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
-VERBS = {"main", "precheck", "install", "configure", "start", "verify", "stop", "remove"}
+VERBS = {"main", "precheck", "install", "configure", "start", "verify", "stop", "leave", "forget", "remove"}
 
 
 def compared(option: dict[str, Any]) -> dict[str, Any]:
