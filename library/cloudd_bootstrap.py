@@ -34,7 +34,7 @@ options:
     description: The database, where it is a file; while it is missing nothing counts as done.
     type: path
   unit:
-    description: The unit that must not run while another version upgrades the database; it is left stopped then.
+    description: The unit that must not run while another version upgrades the database; it is left stopped then. Empty where versions work side by side.
     type: str
     default: cloudd-all.service
 author:
@@ -154,7 +154,7 @@ def main() -> None:
             )
         return last_json(out)
 
-    if version_of(remembered) != version:
+    if module.params["unit"] and version_of(remembered) != version:
         # The version before must not work on tables that change under it; it is not to run again anyway.
         module.run_command(["systemctl", "stop", module.params["unit"]])
     database = bool(run("db", "upgrade").get("changed"))

@@ -15,6 +15,8 @@ from tests.unit.deployer_roles.conftest import ROOT
 
 HOST: dict[str, Any] = {
     "inventory_hostname": "c1",
+    "group_names": ["baremetal", "compute", "control", "network", "storage"],
+    "groups": {"baremetal": ["c1"], "control": ["c1"]},
     "api_address": "10.1.0.11",
     "host_networks": {
         "management": {"interface": "eth0", "address": "10.1.0.11", "prefix": 24, "mtu": 1500},
@@ -22,15 +24,26 @@ HOST: dict[str, Any] = {
     },
     "identity_token_keys": ["aaaa", "bbbb"],
     "compute_metadata_secret": "cccc",
+    "database_password": "dd/dd",
+    "bus_password": "eeee",
+}
+SEVERAL: dict[str, Any] = {
+    "api_address": "10.1.0.10",
+    "group_names": ["balanced", "baremetal", "clustered", "compute", "control", "network", "storage"],
+    "groups": {"baremetal": ["c1", "c2", "c3"], "control": ["c3", "c1", "c2"]},
+    "hostvars": {f"c{n}": {"host_networks": {"management": {"address": f"10.1.0.1{n}"}}} for n in (1, 2, 3)},
 }
 
 
-def rendered(**changes: Any) -> dict[str, Any]:
+def rendered(file: str = "cloudd.yaml", **changes: Any) -> dict[str, Any]:
     loader = DataLoader()
     defaults = loader.load_from_file(str(ROOT / "roles/cloudd/defaults/main.yml"), trusted_as_template=True)
+    private = loader.load_from_file(str(ROOT / "roles/cloudd/vars/main.yml"), trusted_as_template=True)
     tasks = loader.load_from_file(str(ROOT / "roles/cloudd/tasks/configure.yml"), trusted_as_template=True)
     content = next(task["ansible.builtin.copy"]["content"] for task in tasks if "settings" in task["name"])
-    text = Templar(loader, defaults | HOST | changes).template(content)
+    variables = defaults | private | HOST | changes
+    files = Templar(loader, variables).template(private["__cloudd_files"])
+    text = Templar(loader, variables | {"item": {"key": file, "value": files[file]}}).template(content)
     values: dict[str, Any] = yaml.safe_load(text)
     return values
 
@@ -45,6 +58,27 @@ def test_cloudd_takes_every_setting() -> None:
     assert values["api"]["public_url"] == "https://10.1.0.11"
     assert values["api"]["port"] == 443
     assert values["identity"]["token_keys"] == ["aaaa", "bbbb"]
+
+
+@pytest.mark.parametrize("file", ["cloudd.yaml", "agent.yaml"])
+def test_cloudd_takes_every_setting_of_several_hosts(file: str) -> None:
+    assembly.declare_settings()
+    values = rendered(file, **SEVERAL)
+    settings = Settings(values)
+    for name, kind in sections().items():
+        if name in values:
+            assert settings.section(kind)
+    assert values["network"]["ovn_northbound"] == "ssl:10.1.0.11:6641,ssl:10.1.0.12:6641,ssl:10.1.0.13:6641"
+    assert "10.1.0.11:5671,10.1.0.12:5671,10.1.0.13:5671/cloudd" in values["bus"]["url"]
+
+
+def test_only_the_control_plane_knows_the_database() -> None:
+    control, agent = rendered("cloudd.yaml", **SEVERAL), rendered("agent.yaml", **SEVERAL)
+    assert control["database"] == {"url": "mysql://cloudd:dd%2Fdd@127.0.0.1:3306/cloudd", "ca_path": "/etc/cloudd/tls/ca.pem"}
+    assert control["api"]["listen_address"] == "10.1.0.11"
+    assert not {"database", "identity", "api"} & set(agent)
+    assert "eeee" not in agent["bus"]["url"]
+    assert "metadata_secret" not in agent["compute"]
 
 
 @pytest.mark.parametrize(("kind", "mtu"), [("vxlan", 8950), ("geneve", 8942)])
