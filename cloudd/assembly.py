@@ -20,7 +20,7 @@ from cloudd.kit.web import Dispatcher, ServiceApp
 log = logging.getLogger(__name__)
 
 #: Each is a package with service.py; identity first, for it authenticates for all.
-SERVICES = ("identity", "image", "placement", "network", "volume", "compute")
+SERVICES = ("identity", "image", "placement", "network", "volume", "compute", "health")
 #: Services with a part that runs on hosts: package.agent.build(settings, bus).
 AGENTS = ("image", "network", "volume", "compute")
 

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from cloudd.kit.bus import Bus, Handlers
 from cloudd.kit.db import Database
+from cloudd.kit.health import Check
 from cloudd.kit.microversion import Microversions
 from cloudd.kit.reconcile import Reconciler
 from cloudd.kit.saga import Saga, SagaEngine
@@ -30,6 +31,8 @@ class Cloud:
         self.db = db
         self.bus = bus
         self.sagas = SagaEngine(db)
+        #: what the services have to say about their health
+        self.checks: list[Check] = []
         self._clients: dict[type, Any] = {}
 
     def offer(self, client: Any) -> None:

@@ -27,6 +27,7 @@ from cloudd.network.domain.agent import NetworkAgents
 from cloudd.network.domain.attachment import Attachments
 from cloudd.network.domain.engine import Engine
 from cloudd.network.domain.floating_ip import FloatingIps
+from cloudd.network.domain.health import Health
 from cloudd.network.domain.network import Networks
 from cloudd.network.domain.port import Ports
 from cloudd.network.domain.port_address import PortAddresses
@@ -50,6 +51,7 @@ def service(cloud: Cloud) -> Service:
     ground = Ground(cloud)
     driver = make_driver(ground.settings)
     engine = Engine(ground, driver)
+    cloud.checks.extend(Health(ground, driver).checks())
     groups = SecurityGroups(ground)
     ports = Ports(ground, groups)
     pools = SubnetPools(ground)

@@ -10,6 +10,7 @@ from cloudd.volume.api.volume import VolumeViews
 from cloudd.volume.api.volume_action import VolumeActions
 from cloudd.volume.client import VolumeClient
 from cloudd.volume.domain.healing import Healing
+from cloudd.volume.domain.health import Health
 from cloudd.volume.domain.progress import Progress
 from cloudd.volume.domain.upload import Uploads
 from cloudd.volume.errors import error_body
@@ -30,6 +31,7 @@ def service(cloud: Cloud) -> Service:
     progress = Progress(cloud)
     links = Links(cloud.settings.section(ApiSettings))
     uploads = Uploads(cloud, client.volumes)
+    cloud.checks.extend(Health(cloud, client.hosts).checks())
     return Service(
         name="volume",
         title="Volume API v3",
