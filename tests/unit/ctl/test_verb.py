@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,3 +60,26 @@ def test_relative_paths_follow_the_caller(tmp_path: Path) -> None:
 def test_linters_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert checks.run_linters(["nolint"]) == 2
     assert "ruff" in capsys.readouterr().err
+
+
+def test_each_run_of_the_fast_tests_has_its_own_directory_and_clears_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        seen.append(Path(env["TMPDIR"]))
+        (seen[-1] / "left").write_text("behind")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(checks.subprocess, "run", run)
+    assert [checks.run_tests(["fast"]), checks.run_tests(["fast", "-q"])] == [0, 0]
+    assert len(set(seen)) == 2
+    assert not any(directory.exists() for directory in seen)
+
+
+def test_without_room_in_memory_the_fast_tests_use_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(checks, "MEMORY", tmp_path)
+    assert checks.directory_for_files() == tmp_path
+    monkeypatch.setattr(checks, "MINIMUM_BYTES", 1 << 60)
+    assert checks.directory_for_files() is None
+    monkeypatch.setattr(checks, "MEMORY", tmp_path / "absent")
+    assert checks.directory_for_files() is None
