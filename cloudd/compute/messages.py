@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from cloudd.compute.drivers.base import DiskSpec, DomainState, HostCapacity, InterfaceSpec, RebootKind, ServerSpec
+from cloudd.image.transfer import ImageTarget
 from cloudd.kit.bus import Message
 
 #: answered by a worker of the control plane
@@ -112,11 +113,11 @@ class DetachInterface(Message, kw_only=True):
 
 
 class SnapshotRoot(Message, kw_only=True):
-    """Write the root disk to the file `path` (qcow2)."""
+    """Make the root disk's contents (qcow2) an image's."""
 
     name: ClassVar[str] = "compute.snapshot_root"
     server_id: str
-    path: str
+    target: ImageTarget
 
 
 class ResizeServer(Message, kw_only=True):

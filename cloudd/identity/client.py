@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 from cloudd.identity.domain.project import Projects
 from cloudd.identity.domain.token import Tokens
 from cloudd.identity.domain.user import Users
@@ -21,6 +23,10 @@ class IdentityClient:
     async def authenticate(self, token: str, request_id: str) -> Context:
         """The context that a token stands for. Raises kit.errors.Unauthorized."""
         return await self._tokens.authenticate(token, request_id)
+
+    def signing_keys(self, purpose: str) -> list[bytes]:
+        """Keys that only the control plane has, made of the token keys for one purpose: the first signs, all are accepted."""
+        return [hmac.digest(key.encode(), purpose.encode(), "sha256") for key in self._tokens.settings.token_keys]
 
     async def project(self, project_id: str) -> Project:
         """Raises RecordNotFound."""

@@ -162,10 +162,49 @@ class DownloadFailed(Condition):
     message = "{uri} could not be fetched: {reason}."
 
 
+class StagedContentLost(Condition):
+    code = "image.import.staged_content_lost"
+    status = 409
+    message = "What was staged for image {image_id} is on no host any more; stage it again."
+
+
 class DownloadForbidden(Condition):
     code = "image.import.download_forbidden"
     status = 400
     message = "{uri} is not allowed: {reason}."
+
+
+class TransferFailed(Condition):
+    code = "image.transfer.failed"
+    status = 502
+    message = "The file of image {image_id} did not come through: {reason}."
+    retryable = True
+
+
+class TransferCorrupt(Condition):
+    code = "image.transfer.corrupt"
+    status = 502
+    message = "The file of image {image_id} came through damaged: {reason}."
+    retryable = True
+
+
+class TicketRefused(Condition):
+    code = "image.transfer.ticket_refused"
+    status = 403
+    message = "This address of an image file is not valid, or not any more."
+
+
+class TooFewHosts(Condition):
+    code = "image.host.too_few"
+    status = 503
+    message = "Only {alive} of {all} image hosts take files now, and an image is kept by {needed} at least. Try again when more are up."
+    retryable = True
+
+
+class HostUnknown(Condition):
+    code = "image.host.not_found"
+    status = 404
+    message = "{host} is no image host."
 
 
 class WrongMediaType(Condition):

@@ -2,13 +2,14 @@
 
 import asyncio
 
-from cloudd.image.api import image, image_file, info, member, schema, version
+from cloudd.image.api import image, image_file, info, member, schema, transfer, version
 from cloudd.image.api.shapes import Links
 from cloudd.image.client import ImageClient
 from cloudd.image.domain.healing import Healing
 from cloudd.image.domain.importing import Imports
 from cloudd.image.domain.member import Members
 from cloudd.image.errors import error_body
+from cloudd.image.messages import CONTROL, Heartbeat
 from cloudd.image.policy import RULES
 from cloudd.image.sagas.import_image import ImportImage
 from cloudd.kit.reconcile import Reconciler
@@ -20,7 +21,7 @@ from cloudd.kit.web import routes_of
 def service(cloud: Cloud) -> Service:
     client = ImageClient(cloud)
     cloud.offer(client)
-    healing = Healing(cloud, client.files)
+    healing = Healing(cloud, client.locations)
 
     async def start() -> None:
         await asyncio.to_thread(client.files.prepare)
@@ -28,7 +29,7 @@ def service(cloud: Cloud) -> Service:
     return Service(
         name="image",
         title="Image API v2",
-        routes=routes_of(version, image, image_file, member, schema, info),
+        routes=routes_of(version, image, image_file, transfer, member, schema, info),
         rules=RULES,
         error_body=error_body,
         dependencies={
@@ -37,8 +38,10 @@ def service(cloud: Cloud) -> Service:
             "uploads": client.uploads,
             "imports": Imports(cloud, client.uploads),
             "members": Members(cloud),
+            "tickets": client.tickets,
         },
         sagas=[ImportImage(client.uploads)],
         reconcilers=[Reconciler("image.heal", 60, healing.heal)],
+        topics={CONTROL: {Heartbeat: client.hosts.report}},
         start=start,
     )

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
+from cloudd.image.transfer import ImageSource, ImageTarget
 from cloudd.kit.bus import Message
 from cloudd.volume.drivers.base import Connection
 
@@ -24,13 +25,12 @@ class Heartbeat(Message, kw_only=True):
 
 
 class CreateVolume(Message, kw_only=True):
-    """At most one source: an image's file, a volume or a snapshot of the same host."""
+    """At most one source: an image, a volume or a snapshot of the same host."""
 
     name = "volume.create"
     volume_id: str
     size_gib: int
-    image_path: str | None = None
-    image_format: str = "raw"
+    image: ImageSource | None = None
     source_volume_id: str | None = None
     source_in_use: bool = False
     snapshot_id: str | None = None
@@ -81,9 +81,11 @@ class DetachVolume(Message, kw_only=True):
 
 
 class WriteImage(Message, kw_only=True):
+    """Make the volume's content an image's."""
+
     name = "volume.write_image"
     volume_id: str
-    path: str
+    target: ImageTarget
     disk_format: str
 
 

@@ -2,6 +2,7 @@
 
 from cloudd.compute.agent.agent import ComputeAgent
 from cloudd.compute.agent.driver_choice import make_driver
+from cloudd.compute.agent.image import HostImages
 from cloudd.compute.settings import ComputeSettings
 from cloudd.kit.bus import Bus
 from cloudd.kit.settings import HostSettings, Settings
@@ -10,4 +11,5 @@ from cloudd.kit.settings import HostSettings, Settings
 def build(settings: Settings, bus: Bus) -> ComputeAgent:
     """The agent that the settings describe."""
     compute = settings.section(ComputeSettings)
-    return ComputeAgent(make_driver(compute), bus, settings.section(HostSettings), compute.heartbeat_seconds)
+    images = HostImages(compute.instances_directory, settings)
+    return ComputeAgent(make_driver(compute), images, bus, settings.section(HostSettings), compute.heartbeat_seconds)

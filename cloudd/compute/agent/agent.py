@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from cloudd.compute import messages as m
+from cloudd.compute.agent.image import HostImages
 from cloudd.compute.drivers.base import ComputeDriver, DomainNotFoundError, DomainState, DriverError
 from cloudd.compute.errors import HostFailed, HostFailedForNow, NoDomain
 from cloudd.kit.bus import Bus, Message
@@ -21,8 +22,9 @@ _POWER_ACTS = frozenset({"pause", "unpause", "suspend", "resume"})
 class ComputeAgent:
     """Acts on one server are done one after another; on different servers side by side."""
 
-    def __init__(self, driver: ComputeDriver, bus: Bus, host: HostSettings, heartbeat_seconds: float) -> None:
+    def __init__(self, driver: ComputeDriver, images: HostImages, bus: Bus, host: HostSettings, heartbeat_seconds: float) -> None:
         self.driver = driver
+        self.images = images
         self.host = host
         self._bus = bus
         self._heartbeat_seconds = heartbeat_seconds
@@ -32,6 +34,7 @@ class ComputeAgent:
 
     async def start(self) -> None:
         await self.driver.start()
+        await self.images.start()
         handlers: dict[type[Message], Callable[[Any], Awaitable[Any]]] = {
             m.ListDomains: self._list_domains,
             m.BuildServer: self._build,
@@ -100,8 +103,8 @@ class ComputeAgent:
             raise HostFailedForNow(reason=error.message, driver_code=error.code) from error
 
     async def _build(self, message: m.BuildServer) -> None:
-        async with self._turn(message.spec.server_id):
-            await self.driver.build(message.spec, power_on=message.power_on)
+        async with self._turn(message.spec.server_id), self.images.held(message.spec) as spec:
+            await self.driver.build(spec, power_on=message.power_on)
 
     async def _destroy(self, message: m.DestroyServer) -> None:
         async with self._turn(message.server_id):
@@ -152,7 +155,7 @@ class ComputeAgent:
 
     async def _snapshot_root(self, message: m.SnapshotRoot) -> None:
         async with self._turn(message.server_id):
-            await self.driver.snapshot_root(message.server_id, message.path)
+            await self.images.hand_in(message.target, lambda path: self.driver.snapshot_root(message.server_id, path))
 
     async def _resize(self, message: m.ResizeServer) -> None:
         async with self._turn(message.spec.server_id):

@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
-from cloudd.compute.drivers.base import DiskSpec, ImageSource, InterfaceSpec, ServerSpec
+from cloudd.compute.drivers.base import DiskSpec, InterfaceSpec, ServerSpec
 from cloudd.compute.store.block_device import BlockDevice
 from cloudd.compute.store.interface import Interface
 from cloudd.compute.store.server import Server
+from cloudd.image.client import ImageSource
 
 _PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 from cloudd.compute.domain.work import CreateImageParams
-from cloudd.compute.drivers.base import ImageSource
-from cloudd.image.client import Image, ImageClient
+from cloudd.image.client import Image, ImageClient, ImageSource
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest, Condition
 from cloudd.kit.paging import Page
@@ -65,10 +64,9 @@ class ServerImages:
         await self.images.get(ctx, image_id)
         await self.images.delete(ctx, image_id)
 
-    async def source(self, image_id: str) -> ImageSource:
+    async def source(self, image_id: str, host: str | None) -> ImageSource:
         """Where a host finds its bytes."""
-        file = await self.images.file_of(image_id)
-        return ImageSource(image_id, str(file.path), file.disk_format, file.size_bytes, file.sha512 or "")
+        return await self.images.source_of(image_id, host)
 
     async def queue(self, ctx: Context, params: CreateImageParams) -> None:
         """An image of the user's project that waits for its content. Idempotent."""

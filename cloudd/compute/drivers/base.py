@@ -5,6 +5,8 @@ import enum
 
 import msgspec
 
+from cloudd.image.transfer import ImageSource
+
 
 class PowerState(enum.StrEnum):
     """What the hypervisor says of a domain, whatever the service believes."""
@@ -24,20 +26,11 @@ class RebootKind(enum.StrEnum):
     HARD = "HARD"
 
 
-class ImageSource(msgspec.Struct, frozen=True):
-    """An image's bytes as the host can reach them; `sha512` is of those bytes, empty when nobody knows it."""
-
-    image_id: str
-    path: str
-    disk_format: str
-    size_bytes: int
-    sha512: str = ""
-
-
 class DiskSpec(msgspec.Struct, kw_only=True, frozen=True):
     """One disk of a server: local (made by the driver from `image`, or blank) or a volume's `connection`.
 
     `device` is the name in the domain (vda, sda, hda). A local disk has a `name` (root, ephemeral0, swap) and `size_gib`.
+    A driver is given images that are files of its host, checked.
     `connection` is what the volume service answered: {"driver": "file", "path", "format", "serial"}.
     """
 

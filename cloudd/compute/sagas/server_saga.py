@@ -68,7 +68,7 @@ class ServerSaga(Saga):
         disks = []
         for device in devices:
             from_image = fresh and not device.volume_id and device.source == "image" and device.source_id
-            disks.append(build_spec.disk_spec(device, await self.images.source(str(device.source_id)) if from_image else None))
+            disks.append(build_spec.disk_spec(device, await self.images.source(str(device.source_id), server.host) if from_image else None))
         views = {view.port_id: view for view in (await self.network.views([server.id])).get(server.id, [])}
         nics = [
             build_spec.interface_spec(interface, server.image_properties, mtu=view.mtu, vif_type=view.vif.type, bridge=view.vif.bridge)

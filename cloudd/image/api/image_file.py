@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.response import Stream
 
 from cloudd.image.domain.importing import Imports, ImportSpec
-from cloudd.image.domain.upload import Uploads
+from cloudd.image.domain.upload import Content, Uploads
 from cloudd.image.errors import WrongMediaType
 from cloudd.kit.auth import Context
 from cloudd.kit.web import route
@@ -28,6 +28,17 @@ def range_of(request: Request[Any, Any, Any]) -> tuple[int | None, int | None] |
     if match is None or not (match[1] or match[2]):
         return None
     return int(match[1]) if match[1] else None, int(match[2]) if match[2] else None
+
+
+def answer_of(content: Content) -> Stream:
+    """A content as it is sent."""
+    headers = {"Content-Length": str(content.length), "Accept-Ranges": "bytes"}
+    if content.range is not None:
+        headers["Content-Range"] = content.range
+    elif content.image.checksum:
+        headers["Content-MD5"] = content.image.checksum
+    status = 200 if content.range is None else 206
+    return Stream(content.chunks, status_code=status, media_type="application/octet-stream", headers=headers)
 
 
 @route("PUT", "/v2/images/{image_id:str}/file", rule="image:upload_image", status=204, request_max_body_size=None)
@@ -51,10 +62,4 @@ async def download_file(ctx: Context, image_id: str, request: Request[Any, Any, 
     content = await uploads.download(ctx, image_id, range_of(request))
     if content is None:
         return Response(None, status_code=204)
-    headers = {"Content-Length": str(content.length), "Accept-Ranges": "bytes"}
-    if content.range is not None:
-        headers["Content-Range"] = content.range
-    elif content.image.checksum:
-        headers["Content-MD5"] = content.image.checksum
-    status = 200 if content.range is None else 206
-    return Stream(content.chunks, status_code=status, media_type="application/octet-stream", headers=headers)
+    return answer_of(content)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloudd.image.domain.access import Access
 from cloudd.image.domain.attribute import check_formats, check_properties
-from cloudd.image.drivers.file import ImageFiles
+from cloudd.image.domain.location import Locations
 from cloudd.image.errors import (
     FormatFixed,
     ImageExists,
@@ -59,9 +59,9 @@ class Listing(msgspec.Struct, kw_only=True):
 
 
 class Images:
-    def __init__(self, cloud: Cloud, files: ImageFiles) -> None:
+    def __init__(self, cloud: Cloud, locations: Locations) -> None:
         self.db = cloud.db
-        self.files = files
+        self.locations = locations
         self.access = Access()
         self.store = self.access.images
         self.members = self.access.members
@@ -144,17 +144,20 @@ class Images:
             if image.protected:
                 raise ImageProtected(image_id=image_id)
             await self.members.delete_where(tx, self.members.table.c.image_id == image_id)
+            await self.locations.store.remove_all(tx, image_id)
             await self.store.delete(tx, image_id)
         # A crash just before this line leaves a file without an image; the reconciler removes it.
-        await self.files.delete(image_id)
+        await self.locations.remove(image_id)
 
     async def discard(self, image_id: str) -> None:
         """Forget an image whose content could not be made."""
         async with self.db.write() as tx:
             await self.store.delete(tx, image_id, self.store.table.c.status != "active")
             gone = await self.store.get(tx, image_id) is None
+            if gone:
+                await self.locations.store.remove_all(tx, image_id)
         if gone:
-            await self.files.delete(image_id)
+            await self.locations.remove(image_id)
 
     async def set_active(self, ctx: Context, image_id: str, *, active: bool) -> None:
         """Deactivate or reactivate: an image that is so already stays so."""

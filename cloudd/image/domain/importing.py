@@ -9,6 +9,7 @@ from cloudd.image.domain.upload import Uploads
 from cloudd.image.domain.work import ImportImageParams
 from cloudd.image.errors import ImageStatusConflict, ImportMethodUnknown
 from cloudd.image.settings import ImageSettings
+from cloudd.image.store.location import STAGED
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now
 from cloudd.kit.errors import BadRequest
@@ -54,7 +55,7 @@ class Imports:
         async with self.cloud.db.write() as tx:
             image = await self.access.owned(tx, ctx, image_id)
             self.uploads.intake(image)
-            staged = wanted == "queued" or self.uploads.files.staging_path_of(image_id).exists()
+            staged = wanted == "queued" or await self.uploads.locations.store.hosts_of(tx, image_id, STAGED)
             if not staged or not await images.update(tx, image_id, images.table.c.status == wanted, **changes):
                 raise ImageStatusConflict(image_id=image_id, found=image.status, wanted=f"{wanted} with its content complete")
             await self.cloud.sagas.start(tx, "image.import_image", params, resource_id=image_id, request_id=ctx.request_id)

@@ -6,26 +6,14 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import BinaryIO
 
 from cloudd.image.domain.inspection import Inspection
-from cloudd.image.drivers.file import CHUNK_BYTES
 from cloudd.image.errors import ImageTooLarge, StorageFull, UploadBroken, UploadStalled
+from cloudd.image.messages import Facts
+from cloudd.image.part_file import part_file
+from cloudd.image.transfer.sink import CHUNK_BYTES
 from cloudd.kit.errors import Condition
-
-HASH_ALGORITHM = "sha512"
-
-
-class Facts(msgspec.Struct):
-    """What is known of a content once it is complete."""
-
-    size: int
-    virtual_size: int | None
-    checksum: str
-    os_hash_value: str
-    os_hash_algo: str = HASH_ALGORITHM
 
 
 class Intake:
@@ -69,35 +57,39 @@ async def batches(body: AsyncIterator[bytes], idle_timeout_seconds: float) -> As
         yield bytes(buffer)
 
 
-async def receive(body: AsyncIterator[bytes], target: Path, intake: Intake | None, idle_timeout_seconds: float) -> int:
-    """Write a body to a file, durably, and return its size in bytes. Whatever goes wrong, no file stays."""
+async def receive(
+    body: AsyncIterator[bytes], target: Path, intake: Intake | None, idle_timeout_seconds: float, *, announced_bytes: int | None = None
+) -> None:
+    """Write a body to a file, durably: all of it, or no file stays. UploadBroken, UploadStalled, StorageFull, what the intake finds.
+
+    BlockingIOError while somebody else writes the same file.
+    """
     size = 0
 
-    def write(file: Any, chunk: bytes) -> None:
+    def write(file: BinaryIO, chunk: bytes) -> None:
         if intake is not None:
             intake.feed(chunk)
         file.write(chunk)
 
-    def settle(file: Any) -> None:
-        file.flush()
-        os.fsync(file.fileno())
-
-    file = await asyncio.to_thread(target.open, "wb")
     try:
-        async for chunk in batches(body, idle_timeout_seconds):
-            await asyncio.to_thread(write, file, chunk)
-            size += len(chunk)
-        await asyncio.to_thread(settle, file)
-    except BaseException as error:
-        target.unlink(missing_ok=True)
+        with part_file(target) as file:
+            async for chunk in batches(body, idle_timeout_seconds):
+                await asyncio.to_thread(write, file, chunk)
+                size += len(chunk)
+            if announced_bytes not in (None, size):
+                raise UploadBroken(reason=f"{size} of {announced_bytes} bytes arrived")
+            await asyncio.to_thread(settle, file)
+    except (Condition, BlockingIOError):
+        raise
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull from error
-        if isinstance(error, Condition) or not isinstance(error, Exception):
-            raise
         raise UploadBroken(reason=str(error) or type(error).__name__) from error
-    finally:
-        file.close()
-    return size
+
+
+def settle(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 async def examine(path: Path, intake: Intake) -> Facts:

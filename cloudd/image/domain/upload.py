@@ -1,12 +1,16 @@
 """The bytes of an image on their way in and out."""
 
+import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 
 from cloudd.image.domain.access import Access
-from cloudd.image.domain.intake import Facts, Intake, examine, receive
+from cloudd.image.domain.intake import Intake, examine, receive
+from cloudd.image.domain.location import Locations
 from cloudd.image.drivers.file import ImageFiles
 from cloudd.image.errors import (
     FormatsMissing,
@@ -14,13 +18,19 @@ from cloudd.image.errors import (
     ImageNotFound,
     ImageStatusConflict,
     RangeUnsatisfiable,
-    UploadBroken,
 )
+from cloudd.image.messages import Facts, TakeStaged, agent_topic
 from cloudd.image.settings import ImageSettings
 from cloudd.image.store.image import Image
+from cloudd.image.store.location import STAGED, WHOLE
+from cloudd.image.transfer.http import read_file
 from cloudd.kit.auth import Context
 from cloudd.kit.clock import now
 from cloudd.kit.service import Cloud
+
+log = logging.getLogger(__name__)
+
+Range = tuple[int | None, int | None]
 
 
 class Content(msgspec.Struct):
@@ -33,10 +43,11 @@ class Content(msgspec.Struct):
 
 
 class Uploads:
-    def __init__(self, cloud: Cloud, files: ImageFiles) -> None:
+    def __init__(self, cloud: Cloud, files: ImageFiles, locations: Locations) -> None:
         self.cloud = cloud
         self.db = cloud.db
         self.files = files
+        self.locations = locations
         self.access = Access()
         self.store = self.access.images
 
@@ -52,75 +63,118 @@ class Uploads:
     async def upload(self, ctx: Context, image_id: str, body: AsyncIterator[bytes], content_length: int | None) -> None:
         """Take in a queued image's content. Whatever goes wrong, the image is queued again and has no file."""
         image = await self._take(ctx, image_id, "saving")
-        partial = self.files.partial_path_of(image_id)
+        await self._receive(image, body, content_length)
+
+    async def _receive(self, image: Image, body: AsyncIterator[bytes], content_length: int | None) -> None:
+        """For an image that is "saving" on the caller's behalf."""
+        staged = self.files.staging_path_of(image.id)
         try:
-            intake = self.intake(image)
-            size = await receive(body, partial, intake, self.settings.upload_idle_timeout_seconds)
-            if content_length is not None and size != content_length:
-                raise UploadBroken(reason=f"{size} of {content_length} bytes arrived")
-            await self.complete(image_id, partial, intake.facts(), from_status="saving")
+            async with self._alive(image.id):
+                intake = self.intake(image)
+                await receive(body, staged, intake, self.settings.upload_idle_timeout_seconds, announced_bytes=content_length)
+                facts = intake.facts()
+                await self.files.move_in(staged, image.id)
+                await self.complete(image, facts, holder=self.locations.hosts.own, from_status="saving")
+        except BlockingIOError:
+            raise ImageStatusConflict(image_id=image.id, found="being written", wanted="waiting for its content") from None
         except BaseException:
-            partial.unlink(missing_ok=True)
-            await self.requeue(image_id, "saving")
+            await self.locations.remove(image.id)
+            await self.requeue(image.id, "saving")
             raise
+
+    @contextlib.asynccontextmanager
+    async def _alive(self, image_id: str) -> AsyncIterator[None]:
+        """Show, as long as the block lasts, that somebody works on the image: else the reconciler queues it again."""
+
+        async def show() -> None:
+            while True:
+                await asyncio.sleep(self.settings.upload_idle_timeout_seconds / 2)
+                async with self.db.write() as tx:
+                    await self.store.update(tx, image_id, self.store.table.c.status == "saving", updated_at=now())
+
+        task = asyncio.create_task(show())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def stage(self, ctx: Context, image_id: str, body: AsyncIterator[bytes], content_length: int | None) -> None:
         """Take in a content that a later import examines."""
         image = await self._take(ctx, image_id, "uploading")
-        partial, staged = self.files.partial_path_of(image_id), self.files.staging_path_of(image_id)
+        staged = self.files.staging_path_of(image_id)
         try:
             self.intake(image)
-            size = await receive(body, partial, None, self.settings.upload_idle_timeout_seconds)
-            if content_length is not None and size != content_length:
-                raise UploadBroken(reason=f"{size} of {content_length} bytes arrived")
-            partial.replace(staged)
+            await receive(body, staged, None, self.settings.upload_idle_timeout_seconds, announced_bytes=content_length)
+            await self.locations.note(image_id, self.locations.hosts.own, STAGED)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            await self.files.delete(image_id)
             await self.requeue(image_id, "uploading")
             raise
 
-    async def complete(self, image_id: str, source: Path, facts: Facts, *, from_status: str) -> None:
-        """Move the examined file in and make the image active."""
-        await self.files.move_in(source, image_id)
+    async def complete(self, image: Image, facts: Facts, *, holder: str, from_status: str) -> None:
+        """Spread the examined file, which `holder` has, and make the image active."""
+        assert image.disk_format is not None
+        await self.locations.spread(image.id, image.disk_format, facts.size, facts.os_hash_value, holder)
         table = self.store.table.c
         async with self.db.write() as tx:
             values = msgspec.structs.asdict(facts)
-            done = await self.store.update(tx, image_id, table.status == from_status, status="active", updated_at=now(), **values)
+            done = await self.store.update(tx, image.id, table.status == from_status, status="active", updated_at=now(), **values)
+            if not done:
+                await self.locations.store.remove_all(tx, image.id)
         if not done:
             # Deleted while its bytes came in.
-            await self.files.delete(image_id)
-            raise ImageNotFound(image_id=image_id)
+            await self.locations.remove(image.id)
+            raise ImageNotFound(image_id=image.id)
 
     async def requeue(self, image_id: str, from_status: str) -> None:
         async with self.db.write() as tx:
-            await self.store.update(tx, image_id, self.store.table.c.status == from_status, status="queued", size=None, updated_at=now())
+            if await self.store.update(
+                tx, image_id, self.store.table.c.status == from_status, status="queued", size=None, updated_at=now()
+            ):
+                await self.locations.store.remove_all(tx, image_id)
 
-    async def take_file(self, image_id: str, source: Path) -> None:
-        """Make a file of this host the content of a queued (or half saved) image; done already when the image is active."""
-        table = self.store.table.c
-        async with self.db.write() as tx:
-            image = await self.store.get(tx, image_id, lock=True)
-            if image is None:
-                raise ImageNotFound(image_id=image_id)
-            if image.status == "active":
-                return
-            await self.store.update(tx, image_id, table.status == "queued", status="saving", updated_at=now())
-        if not source.exists() and self.files.path_of(image_id).exists():
-            source = self.files.path_of(image_id)
-        facts = await examine(source, self.intake(image))
-        await self.complete(image_id, source, facts, from_status="saving")
-
-    async def take_staged(self, image_id: str) -> None:
-        """The import's end: examine what is staged and make it the content; done already when the image is active."""
+    async def _find(self, image_id: str) -> Image:
         async with self.db.read() as tx:
             image = await self.store.get(tx, image_id)
         if image is None:
             raise ImageNotFound(image_id=image_id)
+        return image
+
+    async def take_sent(self, image_id: str, body: AsyncIterator[bytes], content_length: int | None) -> None:
+        """What a host brings for a waiting image; it is there already after a first run. As `upload`."""
+        if (image := await self._find(image_id)).status == "active":
+            return
+        await self._reserve(image_id)
+        await self._receive(image, body, content_length)
+
+    async def _reserve(self, image_id: str) -> None:
+        """A queued image, or one of which an earlier run died, is "saving" from now on."""
+        table = self.store.table.c
+        async with self.db.write() as tx:
+            await self.store.update(tx, image_id, table.status == "queued", status="saving", updated_at=now())
+
+    async def take_file(self, image_id: str, source: Path) -> None:
+        """Make a file of this host the content of a queued (or half saved) image; done already when the image is active."""
+        if (image := await self._find(image_id)).status == "active":
+            return
+        await self._reserve(image_id)
+        async with self._alive(image_id):
+            if not source.exists() and self.files.path_of(image_id).exists():
+                source = self.files.path_of(image_id)
+            facts = await examine(source, self.intake(image))
+            await self.files.move_in(source, image_id)
+            await self.complete(image, facts, holder=self.locations.hosts.own, from_status="saving")
+
+    async def take_staged(self, image_id: str, host: str) -> None:
+        """The import's end: have its host examine what is staged, and make it the content; done already when the image is active."""
+        image = await self._find(image_id)
         if image.status == "active":
             return
-        staged = self.files.staging_path_of(image_id)
-        source = staged if staged.exists() else self.files.path_of(image_id)
-        await self.complete(image_id, source, await examine(source, self.intake(image)), from_status="importing")
+        self.intake(image)
+        message = TakeStaged(image_id=image_id, disk_format=image.disk_format or "", container_format=image.container_format or "")
+        facts: Facts = await self.cloud.bus.call(agent_topic(host), message, timeout_seconds=self.settings.transfer_timeout_seconds)
+        await self.complete(image, facts, holder=host, from_status="importing")
 
     async def import_failed(self, image_id: str, reason: str) -> None:
         """Queue the image again and tell its owner why."""
@@ -129,24 +183,47 @@ class Uploads:
             if image is not None and image.status == "importing":
                 told = {**image.properties, "os_glance_failed_import": "file", "os_glance_import_failure": reason}
                 await self.store.update(tx, image_id, status="queued", properties=told, updated_at=now())
+                await self.locations.store.remove_all(tx, image_id)
 
-    async def download(self, ctx: Context, image_id: str, asked: tuple[int | None, int | None] | None) -> Content | None:
+    async def download(self, ctx: Context, image_id: str, asked: Range | None) -> Content | None:
         """The content, or of it the bytes from the first to the last asked for; None while there is none."""
         async with self.db.read() as tx:
             image = await self.access.visible(tx, ctx, image_id)
         if image.status == "deactivated" and not ctx.is_admin:
             raise ImageDeactivated
+        return self._content(image, asked)
+
+    async def fetch(self, image_id: str, asked: Range | None) -> Content:
+        """As `download`, for a host that has leave to fetch it. ImageStatusConflict while there is none."""
+        image = await self._find(image_id)
+        content = self._content(image, asked)
+        if content is None:
+            raise ImageStatusConflict(image_id=image_id, found=image.status, wanted="active")
+        return content
+
+    def _content(self, image: Image, asked: Range | None) -> Content | None:
         if image.status not in ("active", "deactivated") or image.size is None:
             return None
-        path = self.files.path_of(image_id)
         if asked is None:
-            return Content(self.files.read(path), image.size, image)
+            return Content(self.locations.read(image.id, image.size), image.size, image)
         first, last = self._bounds(asked, image.size)
         length = last - first + 1
-        return Content(self.files.read(path, first, length), length, image, f"bytes {first}-{last}/{image.size}")
+        return Content(self.locations.read(image.id, image.size, first, length), length, image, f"bytes {first}-{last}/{image.size}")
+
+    async def fetch_here(self, image_id: str, asked: Range | None) -> Content:
+        """The file of this very host, also of an image that is only being spread. ImageNotFound."""
+        image = await self._find(image_id)
+        path = self.files.path_of(image_id)
+        if self.locations.hosts.own not in await self.locations.hosts_of(image_id, WHOLE) or not path.exists():
+            raise ImageNotFound(image_id=image_id)
+        size = path.stat().st_size
+        if asked is None:
+            return Content(read_file(path), size, image)
+        first, last = self._bounds(asked, size)
+        return Content(read_file(path, first, last - first + 1), last - first + 1, image, f"bytes {first}-{last}/{size}")
 
     @staticmethod
-    def _bounds(asked: tuple[int | None, int | None], size: int) -> tuple[int, int]:
+    def _bounds(asked: Range, size: int) -> tuple[int, int]:
         first, last = asked
         if first is None:
             first, last = max(size - (last or 0), 0), size - 1

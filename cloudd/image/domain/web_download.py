@@ -18,11 +18,11 @@ from cloudd.kit.errors import Condition
 MAX_REDIRECTS = 5
 
 
-async def fetch(uri: str, target: Path, settings: ImageSettings) -> int:
-    """Write what the URI gives to a file; its size in bytes. DownloadForbidden, DownloadFailed, ImageTooLarge."""
+async def fetch(uri: str, target: Path, settings: ImageSettings) -> None:
+    """Write what the URI gives to a file. DownloadForbidden, DownloadFailed, ImageTooLarge."""
     try:
         async with _answer(uri, settings) as answer:
-            return await receive(_limited(answer, settings.size_limit_bytes), target, None, settings.upload_idle_timeout_seconds)
+            await receive(_limited(answer, settings.size_limit_bytes), target, None, settings.upload_idle_timeout_seconds)
     except httpx.HTTPError as error:
         raise DownloadFailed(uri=uri, reason=str(error) or type(error).__name__) from None
     except Condition as condition:

@@ -30,8 +30,10 @@ class InProcessBus:
     async def call(self, topic: str, message: Message, timeout_seconds: float = 60) -> Any:
         task = self._spawn(self._answer(topic, encode(message)))
         try:
-            # Shielded: a caller that gives up does not stop the work, as on a real broker.
-            answer = await asyncio.wait_for(asyncio.shield(task), timeout_seconds)
+            # Shielded: a caller that gives up does not stop the work, as on a real broker. Not wait_for, which forgets a
+            # cancellation that comes with the answer.
+            async with asyncio.timeout(timeout_seconds):
+                answer = await asyncio.shield(task)
         except TimeoutError:
             raise Unreachable(topic=topic, reason=f"no answer to {message.name} within {timeout_seconds:g} s") from None
         return decode_answer(answer, type(message))

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from pathlib import Path
 
+from cloudd.image.transfer import ImageCache
 from cloudd.kit.bus import Bus
 from cloudd.kit.settings import HostSettings, Settings, SettingsError
 from cloudd.volume.drivers.base import Connection, ImageSource, VolumeDriver
@@ -31,15 +33,17 @@ log = logging.getLogger(__name__)
 
 
 class VolumeAgent:
-    def __init__(self, host: str, driver: VolumeDriver, bus: Bus, settings: VolumeSettings) -> None:
+    def __init__(self, host: str, driver: VolumeDriver, images: ImageCache, bus: Bus, settings: VolumeSettings) -> None:
         self.host = host
         self.driver = driver
+        self.images = images
         self.bus = bus
         self.settings = settings
         self._beat: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self.driver.recover()
+        await self.images.start()
         self.bus.serve(
             agent_topic(self.host),
             {
@@ -51,7 +55,7 @@ class VolumeAgent:
                 DeleteSnapshot: lambda m: self.driver.delete_snapshot(m.snapshot_id),
                 AttachVolume: self.attach_volume,
                 DetachVolume: lambda m: self.driver.detach(m.volume_id, m.attachment_id),
-                WriteImage: lambda m: self.driver.write_image(m.volume_id, m.path, m.disk_format),
+                WriteImage: self.write_image,
                 ListHoldings: self.list_holdings,
             },
         )
@@ -66,15 +70,22 @@ class VolumeAgent:
 
     async def create_volume(self, message: CreateVolume) -> None:
         volume_id, size_gib = message.volume_id, message.size_gib
-        if message.image_path is not None:
-            image = ImageSource(path=message.image_path, disk_format=message.image_format)
-            await self.driver.create_from_image(volume_id, size_gib, image)
+        if message.image is not None:
+            async with self.images.hold(message.image) as path:
+                image = ImageSource(path=str(path), disk_format=message.image.disk_format)
+                await self.driver.create_from_image(volume_id, size_gib, image)
         elif message.snapshot_id is not None:
             await self.driver.create_from_snapshot(volume_id, size_gib, message.snapshot_id)
         elif message.source_volume_id is not None:
             await self.driver.create_from_volume(volume_id, size_gib, message.source_volume_id, source_in_use=message.source_in_use)
         else:
             await self.driver.create(volume_id, size_gib)
+
+    async def write_image(self, message: WriteImage) -> None:
+        async def write(path: Path) -> None:
+            await self.driver.write_image(message.volume_id, str(path), message.disk_format)
+
+        await self.images.hand_in(message.target, write)
 
     async def attach_volume(self, message: AttachVolume) -> Connection:
         return await self.driver.attach(message.volume_id, message.attachment_id, read_only=message.read_only)
@@ -112,4 +123,5 @@ def build_driver(settings: VolumeSettings) -> VolumeDriver:
 
 def build(settings: Settings, bus: Bus) -> VolumeAgent:
     section = settings.section(VolumeSettings)
-    return VolumeAgent(settings.section(HostSettings).name, build_driver(section), bus, section)
+    images = ImageCache(Path(section.directory) / "images", settings)
+    return VolumeAgent(settings.section(HostSettings).name, build_driver(section), images, bus, section)

@@ -45,8 +45,7 @@ class CreateVolume(Saga):
             source = await self.progress.find_volume(volume.source_volume_id)
             message.source_in_use = source is not None and source.status == "in-use"
         if volume.image_id:
-            file = await self.progress.cloud.client(ImageClient).file_of(volume.image_id)
-            message.image_path, message.image_format = file.path, file.disk_format
+            message.image = await self.progress.cloud.client(ImageClient).source_of(volume.image_id, volume.host)
             await self.progress.set_volume(volume.id, status="downloading")
         await self.progress.ask(volume.host, message)
 

@@ -318,30 +318,30 @@ async def test_healing_removes_orphans_requeues_dead_uploads_and_kills_lost_imag
     kept = await demo.active()
     (files / lost).unlink()
     (files / str(uuid4())).write_bytes(b"orphan")
-    (files / "staging" / f"{uuid4()}.partial").write_bytes(b"orphan")
+    (files / "staging" / f"{uuid4()}.part").write_bytes(b"orphan")
     async with cloud.cloud.db.write() as tx:
         long_ago = (await client.images.store.find(tx))[0].created_at.replace(year=2020)
         await client.images.store.update(tx, dead, status="saving", updated_at=long_ago)
-    await Healing(cloud.cloud, client.files).heal()
+    await Healing(cloud.cloud, client.locations).heal()
     statuses = {image["id"]: image["status"] for image in (await demo("GET", "/v2/images")).json()["images"]}
     assert statuses == {lost: "killed", dead: "queued", kept: "active"}
     assert contents(files) == [kept]
 
 
-async def test_the_door_takes_files_in_twice(cloud: EmbeddedCloud, demo: User, tmp_path: Path) -> None:
+async def test_the_door_takes_files_in_twice(cloud: EmbeddedCloud, demo: User) -> None:
     from cloudd.kit.auth import system_context
 
     client = cloud.cloud.client(ImageClient)
     ctx, image_id = system_context(project_id=cloud.projects["demo"]), str(uuid4())
     for _ in range(2):
-        Path(client.staging_path_of(image_id)).write_bytes(CONTENT)
-        await client.create_from_file(
-            ctx, "snapshot", client.staging_path_of(image_id), "raw", {"image_type": "snapshot"}, image_id=image_id
-        )
+        await client.create_queued(ctx, "snapshot", "raw", {"image_type": "snapshot"}, image_id=image_id)
+        Path(client.target_of(image_id, "testhost").path).write_bytes(CONTENT)
+        await client.fill(image_id)
     shown = (await demo("GET", f"/v2/images/{image_id}")).json()
     assert (shown["status"], shown["image_type"], shown["visibility"]) == ("active", "snapshot", "private")
     file = await client.file_of(image_id)
-    assert Path(file.path).read_bytes() == CONTENT
+    source = await client.source_of(image_id, "testhost")
+    assert Path(source.path).read_bytes() == CONTENT
     assert (file.disk_format, file.size_bytes) == ("raw", len(CONTENT))
 
 

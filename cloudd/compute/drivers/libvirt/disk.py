@@ -1,20 +1,19 @@
-"""A host's local disk files: cached base images, overlays on them, the config drive, all made so that half a file is never used."""
+"""A host's local disk files: overlays on base images, the config drive, all made so that half a file is never used."""
 
 import contextlib
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from cloudd.compute.drivers.base import DiskSpec, DriverError, ImageSource, ServerSpec
+from cloudd.compute.drivers.base import DiskSpec, DriverError, ServerSpec
+from cloudd.compute.drivers.libvirt.base_image import BASE_DIRECTORY
 from cloudd.compute.drivers.libvirt.domain_xml import LocalFiles
 from cloudd.compute.metadata.config_drive import write_config_drive
+from cloudd.image.transfer import ImageSource
 
-_CHUNK = 1 << 20
-_ZEROES = bytes(_CHUNK)
 # Formats that can stand behind an overlay as they are; a name that is not here never reaches qemu-img.
 _FORMATS = {"qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd", "ami"}
 _QEMU_NAME = {"vhd": "vpc", "ami": "raw"}
@@ -25,7 +24,7 @@ class DiskStore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.base_directory = directory / "_base"
+        self.base_directory = directory / BASE_DIRECTORY
 
     def prepare(self) -> None:
         """Make the directories; QEMU's user must be able to walk through them."""
@@ -83,13 +82,20 @@ class DiskStore:
                 f"Image {image.image_id} has disk format {image.disk_format!r}; a server's disk needs one of {sorted(_FORMATS)}.",
             )
         file_format = _QEMU_NAME.get(image.disk_format, image.disk_format)
-        path = self.base_directory / f"{image.image_id}.{file_format}"
+        path = Path(image.path)
+        if path.parent != self.base_directory:
+            path = self._keep(image)
+        about = json.loads(qemu_img("info", "-U", "--output=json", "-f", file_format, str(path)))
+        _refuse_references(image, about)
+        return path, file_format, int(about["virtual-size"])
+
+    def _keep(self, image: ImageSource) -> Path:
+        """A copy among the base images of a file that lies elsewhere."""
+        path = self.base_directory / image.key
         if not path.exists():
             with _whole_file(path) as part:
-                _copy(image, part)
-                _refuse_references(image, part, file_format)
-                part.chmod(0o444)
-        return path, file_format, virtual_size(path, file_format)
+                subprocess.run(["cp", "--reflink=auto", "--sparse=always", image.path, str(part)], check=True)
+        return path
 
     def shelve_root(self, server_id: str) -> None:
         """Keep the root disk aside before a resize; if that was done already, leave it be."""
@@ -132,31 +138,8 @@ def _whole_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _copy(image: ImageSource, target: Path) -> None:
-    """Copy in constant memory, holes stay holes, and compare with the checksum the image service knows."""
-    digest = hashlib.sha512()
-    try:
-        with open(image.path, "rb") as source, target.open("wb") as sink:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                if chunk == _ZEROES[: len(chunk)]:
-                    sink.seek(len(chunk), os.SEEK_CUR)
-                else:
-                    sink.write(chunk)
-            sink.truncate()
-    except FileNotFoundError:
-        raise DriverError(
-            "image_file_missing", f"The file of image {image.image_id} is not at {image.path} on this host.", retryable=True
-        ) from None
-    if image.sha512 and digest.hexdigest() != image.sha512:
-        raise DriverError(
-            "image_checksum", f"The file of image {image.image_id} does not match its SHA-512; upload it again.", retryable=True
-        )
-
-
-def _refuse_references(image: ImageSource, path: Path, file_format: str) -> None:
+def _refuse_references(image: ImageSource, about: dict[str, Any]) -> None:
     """A user's image must stand alone: one that points at other files of the host would let its guest read them."""
-    about = json.loads(qemu_img("info", "--output=json", "-f", file_format, str(path)))
     if (
         about.get("backing-filename")
         or about.get("full-backing-filename")
