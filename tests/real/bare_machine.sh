@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Proves the README's first command on a machine that has nothing of ours: a minimal Debian with git, in a root and namespaces of its own.
-# usage: bare_machine.sh [COMMAND…]     run as root; COMMAND runs in a fresh clone of this repository's HEAD (default: ./cloudctl quickstart)
+# usage: bare_machine.sh [COMMAND…]     run as root; COMMAND runs in a fresh clone of this repository's HEAD (default: quickstart, and a client)
 # It shares this machine's kernel and network, so no lab of the same index may live beside. All that it makes is gone when it ends.
 # MIRROR says where Debian's packages come from.
 set -euo pipefail
@@ -51,6 +51,6 @@ if [[ ${1:-} == --inside ]]; then
 fi
 [[ $EUID == 0 ]] || { echo "bare_machine.sh: needs root" >&2; exit 1; }
 trap 'rm -rf --one-file-system "$root"' EXIT
-(($#)) || set -- ./cloudctl quickstart
+(($#)) || set -- bash -c './cloudctl quickstart && .venv/bin/openstack --os-cloud quickstart server list'
 build_root
 BARE_MACHINE_ROOT=$root unshare --mount --pid --fork --kill-child "$0" --inside "$@"
