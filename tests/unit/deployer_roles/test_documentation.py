@@ -11,8 +11,18 @@ import yaml
 
 from tests.unit.deployer_roles.conftest import ROOT
 
-MODULES = ["host_facts", "fresh_service", "ovn_chassis", "ovn_databases", "cloudd_release", "cloudd_bootstrap", "cloudd_ready"]
-ROLES = ["base", "certificates", "ovn", "libvirt", "cloudd"]
+MODULES = [
+    "host_facts",
+    "fresh_service",
+    "ovn_chassis",
+    "ovn_databases",
+    "cloudd_release",
+    "cloudd_bootstrap",
+    "cloudd_ready",
+    "rabbitmq_member",
+    "rabbitmq_rights",
+]
+ROLES = ["base", "certificates", "ovn", "libvirt", "cloudd", "rabbitmq"]
 COMPARED = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
 VERBS = {"main", "precheck", "install", "configure", "start", "verify", "stop", "leave", "forget", "remove"}
 
