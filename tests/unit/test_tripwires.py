@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -67,8 +69,6 @@ def test_every_rule_is_used_or_asked_for_by_name(whole: assembly.Process) -> Non
 
 
 def assembly_files(name: str) -> list[Any]:
-    from pathlib import Path
-
     return sorted(Path(assembly.__file__).parent.glob(f"{name}/**/*.py"))
 
 
@@ -125,6 +125,17 @@ def test_every_saga_can_go_back(whole: assembly.Process) -> None:
                 undo = getattr(saga, f"undo_{step}", None)
                 assert (undo is None) == (step in saga.harmless), f"{saga.kind}.{step} needs undo_{step}, or to be listed as harmless"
             assert saga.harmless <= set(saga.steps), saga.kind
+
+
+def test_every_saga_is_killed_at_each_of_its_points(whole: assembly.Process) -> None:
+    killed: set[Any] = set()
+    for path in Path(__file__).parent.glob("*/test_*survival.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("points", "survive"):
+                assert isinstance(node.args[0], ast.Constant), f"{path.name}:{node.lineno} does not spell the saga's kind out"
+                killed.add(node.args[0].value)
+    kinds = {saga.kind for service in whole.services for saga in service.sagas}
+    assert killed == kinds, f"without a survival test: {sorted(kinds - killed)}; no such saga: {sorted(killed - kinds)}"
 
 
 async def test_migrations_lead_to_the_tables_of_the_code(tmp_path: Any) -> None:
