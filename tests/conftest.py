@@ -1,11 +1,11 @@
-"""Fixtures of the fast tests: an embedded cloud on a fresh SQLite file, with fake drivers, reached through its ASGI application."""
+"""Fixtures of the fast tests: an embedded cloud on a fresh database, with fake drivers, reached through its ASGI application."""
 
 from __future__ import annotations
 
 import atexit
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from cloudd import assembly
 from cloudd.identity.bootstrap import bootstrap
 from cloudd.kit.settings import DatabaseSettings, Settings
 from cloudd.migrations.schema import load_tables
+from tests.mariadb import MariaDB, furnish
 from tests.people import add_people
 
 TOKEN_KEY = Fernet.generate_key().decode()
@@ -90,35 +91,55 @@ async def furnished() -> Furnished:
 
 
 async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.SERVICES) -> EmbeddedCloud:
-    """A started cloud with the users admin, demo, other and reader. A SQLite database that is not there yet is a copy of ``furnished``."""
+    """A started cloud with the users admin, demo, other and reader; its database holds what ``furnished`` does."""
     template = await furnished()
     process = assembly.Process(settings, services)
     url = settings.section(DatabaseSettings).url
-    if url.startswith("sqlite:///"):
-        database = Path(url.removeprefix("sqlite:///"))
-        if not database.exists():
-            shutil.copy(template.path, database)
-    else:
-        await process.cloud.db.create_tables()
-        await bootstrap(process.cloud, "admin-password")
+    if not url.startswith("sqlite:///"):
+        await furnish(process.cloud.db, template.path)
+    elif not (database := Path(url.removeprefix("sqlite:///"))).exists():
+        shutil.copy(template.path, database)
     await process.start()
     process.serve_topics()
     await process.start_agents(tuple(name for name in assembly.AGENTS if name in services))
     await process.start_worker(alone=True)
     embedded = EmbeddedCloud(process)
-    if url.startswith("sqlite:///"):
-        embedded.tokens, embedded.projects = dict(template.tokens), dict(template.projects)
-    else:
-        await add_people(embedded)
+    embedded.tokens, embedded.projects = dict(template.tokens), dict(template.projects)
     return embedded
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-database", action="store_true", help="run all tests of a cloud on MariaDB too, not only those marked")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``@pytest.mark.both_databases``: once on SQLite, once on MariaDB."""
+    both = metafunc.definition.get_closest_marker("both_databases") or metafunc.config.getoption("--every-database")
+    if both and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", ["sqlite", "mariadb"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    server = MariaDB(tmp_path_factory.mktemp("mariadb"))
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EmbeddedCloud]:
+def database(request: pytest.FixtureRequest) -> str:
+    """What the test's cloud runs on: sqlite or mariadb."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+async def cloud(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> AsyncIterator[EmbeddedCloud]:
     """An embedded cloud; ``@pytest.mark.services("identity", …)`` narrows it to those services."""
     marker = request.node.get_closest_marker("services")
     services = marker.args if marker else assembly.SERVICES
-    embedded = await start_cloud(settings_for(tmp_path, services), services)
+    url = await request.getfixturevalue("mariadb").cloud_database() if database == "mariadb" else None
+    embedded = await start_cloud(settings_for(tmp_path, services, url), services)
     yield embedded
     await embedded.http.aclose()
     await embedded.process.stop()

@@ -153,7 +153,12 @@ class Database:
 
     async def create_tables(self) -> None:
         """Create every table as declared; for tests (a deployment runs the migrations)."""
-        await self.engine.run(metadata.create_all)
+
+        def work(connection: sa.Connection) -> None:
+            compare_exactly(connection)
+            metadata.create_all(connection)
+
+        await self.engine.run(work)
 
     async def close(self) -> None:
         await self.engine.close()
@@ -280,3 +285,9 @@ async def _finished(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait((task,))
         raise
+
+
+def compare_exactly(connection: sa.Connection) -> None:
+    """For an empty database: let its tables compare text as SQLite does, where case and spaces at the end count."""
+    if connection.dialect.name == "mysql":
+        connection.exec_driver_sql("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")

@@ -95,6 +95,11 @@ def is_duplicate(error: DBAPIError) -> bool:
     return _code(error) == 1062 or "UNIQUE constraint failed" in str(error.orig)
 
 
+def is_refused_value(error: DBAPIError) -> bool:
+    """Whether a value was at fault: too long, out of range, no text, a bad regular expression (1139, 1264, 1366, 1406)."""
+    return _code(error) in (1139, 1264, 1366, 1406)
+
+
 def is_unavailable(error: DBAPIError) -> bool:
     """Whether there was no database to speak to: nothing about the work was wrong."""
     return error.connection_invalidated or _code(error) in UNAVAILABLE

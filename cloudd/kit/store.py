@@ -8,9 +8,17 @@ import msgspec
 import sqlalchemy as sa
 
 from cloudd.kit.db import Transaction
+from cloudd.kit.errors import BadRequest
 from cloudd.kit.paging import MarkerNotFound, Page
 
 Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class ValueTooLarge(BadRequest):
+    """A value that MariaDB's column does not hold; SQLite would take it."""
+
+    code = "kit.value_too_large"
+    message = "{name} is too large: at most {limit}."
 
 
 class Store(Generic[Record]):
@@ -22,6 +30,13 @@ class Store(Generic[Record]):
             raise TypeError(f"{record.__name__} and table {table.name} differ in {sorted(names ^ fields)}")
         self.table = table
         self.record = record
+        kinds = {column.name: column.type for column in table.columns}
+        self._lengths = {name: kind.length for name, kind in kinds.items() if isinstance(kind, sa.String) and kind.length}
+        self._numbers = {
+            name: 2**63 - 1 if isinstance(kind, sa.BigInteger) else 2**31 - 1
+            for name, kind in kinds.items()
+            if isinstance(kind, sa.Integer)
+        }
 
     def _build(self, row: Any) -> Record:
         return self.record(**row)
@@ -67,16 +82,29 @@ class Store(Generic[Record]):
             equal.append(column.is_(None) if value is None else column == value)
         return sa.or_(*choices)
 
+    def _checked(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values, where every database holds them."""
+        for name, value in values.items():
+            if isinstance(value, str) and len(value) > (limit := self._lengths.get(name, len(value))):
+                raise ValueTooLarge(name=name, limit=f"{limit} characters")
+            if isinstance(value, int) and abs(value) > (limit := self._numbers.get(name, abs(value))):
+                raise ValueTooLarge(name=name, limit=limit)
+        return values
+
     async def insert(self, tx: Transaction, record: Record) -> None:
-        await tx.execute(sa.insert(self.table).values(**msgspec.structs.asdict(record)))
+        """Raises ValueTooLarge."""
+        await tx.execute(sa.insert(self.table).values(**self._checked(msgspec.structs.asdict(record))))
 
     async def insert_all(self, tx: Transaction, records: list[Record]) -> None:
         if records:
-            await tx.execute(sa.insert(self.table), [msgspec.structs.asdict(record) for record in records])
+            await tx.execute(sa.insert(self.table), [self._checked(msgspec.structs.asdict(record)) for record in records])
 
     async def update(self, tx: Transaction, key: str, *where: sa.ColumnElement[bool], **values: Any) -> bool:
-        """Whether a row was there (and met ``where``): the compare-and-swap of state transitions."""
-        result = await tx.execute(sa.update(self.table).where(self.table.c.id == key, *where).values(**values))
+        """Whether a row was there (and met ``where``): the compare-and-swap of state transitions.
+
+        Raises ValueTooLarge.
+        """
+        result = await tx.execute(sa.update(self.table).where(self.table.c.id == key, *where).values(**self._checked(values)))
         return bool(result.rowcount)
 
     async def delete(self, tx: Transaction, key: str, *where: sa.ColumnElement[bool]) -> bool:
@@ -85,3 +113,8 @@ class Store(Generic[Record]):
 
     async def delete_where(self, tx: Transaction, *where: sa.ColumnElement[bool]) -> int:
         return int((await tx.execute(sa.delete(self.table).where(*where))).rowcount)
+
+
+def json_contains(column: sa.Column[Any], fragment: str) -> sa.ColumnElement[bool]:
+    """Whether a Json column's text holds the fragment, in the same case. In encoded JSON no string's inside looks like a quoted member."""
+    return sa.func.instr(sa.type_coerce(column, sa.Text), fragment) > 0

@@ -27,7 +27,7 @@ from cloudd.kit.auth import Authenticator, Context, new_request_id
 from cloudd.kit.errors import BadRequest, Condition, NotFound, Unauthorized
 from cloudd.kit.microversion import Microversions
 from cloudd.kit.policy import Policy
-from cloudd.kit.retry import is_deadlock, is_unavailable, retried
+from cloudd.kit.retry import is_deadlock, is_refused_value, is_unavailable, retried
 
 log = logging.getLogger(__name__)
 
@@ -214,6 +214,8 @@ def as_condition(error: Exception, request_id: str) -> Condition:
     if isinstance(error, PoolExhausted) or (isinstance(error, DBAPIError) and (is_deadlock(error) or is_unavailable(error))):
         log.warning("the database: %s", error)
         return DatabaseUnavailable(request_id=request_id)
+    if isinstance(error, DBAPIError) and is_refused_value(error):
+        return BadRequest(reason=f"A value cannot be kept or used: {getattr(error.orig, 'args', ('', ''))[-1]}")
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return InternalError(request_id=request_id)
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloudd.kit.db import Database, MariaDB, is_deadlock
+from cloudd.kit.db import Database, MariaDB
+from cloudd.kit.retry import is_deadlock
 from cloudd.kit.settings import DatabaseSettings, Settings
 
 #: Apart from all other tables, for it is there before the first of them.

@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from cloudd.compute.store.server import server_table
+from cloudd.kit.store import json_contains
 
 
 class ServerFilter(msgspec.Struct, kw_only=True):
@@ -106,8 +107,7 @@ def _status(wanted: ServerFilter) -> sa.ColumnElement[bool]:
 
 def _tags(wanted: ServerFilter) -> list[sa.ColumnElement[bool]]:
     def has(tag: str) -> sa.ColumnElement[bool]:
-        # Tags are kept as a JSON list of strings: ["a","b"]. Neither comma nor quote can be in one.
-        return sa.cast(server_table.c.tags, sa.Text).contains(f'"{tag}"', autoescape=True)
+        return json_contains(server_table.c.tags, msgspec.json.encode(tag).decode())
 
     where = [has(tag) for tag in wanted.tags] + [sa.not_(sa.and_(*map(has, wanted.not_tags)))] * bool(wanted.not_tags)
     if wanted.tags_any:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from cloudd.image.store.member import member_table
 from cloudd.kit.db import Id, Json, Moment, metadata
-from cloudd.kit.store import Store
+from cloudd.kit.store import Store, json_contains
 
 image_table = sa.Table(
     "image_image",
@@ -61,17 +61,12 @@ class Image(msgspec.Struct, kw_only=True):
     updated_at: datetime
 
 
-def contains(column: sa.Column[Any], fragment: str) -> sa.ColumnElement[bool]:
-    """Whether a JSON column's text holds the fragment. In encoded JSON no string's inside looks like a quoted member."""
-    return sa.func.instr(sa.type_coerce(column, sa.Text), fragment) > 0
-
-
 def has_tag(tag: str) -> sa.ColumnElement[bool]:
-    return contains(image_table.c.tags, msgspec.json.encode(tag).decode())
+    return json_contains(image_table.c.tags, msgspec.json.encode(tag).decode())
 
 
 def has_property(name: str, value: str) -> sa.ColumnElement[bool]:
-    return contains(image_table.c.properties, f"{msgspec.json.encode(name).decode()}:{msgspec.json.encode(value).decode()}")
+    return json_contains(image_table.c.properties, f"{msgspec.json.encode(name).decode()}:{msgspec.json.encode(value).decode()}")
 
 
 def shared_with(project_id: str, status: str) -> sa.ColumnElement[bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.compute.conftest import Compute
 
 
@@ -53,6 +55,7 @@ async def test_anti_affinity_needs_a_second_host(compute: Compute) -> None:
     await compute.call("GET", f"/os-server-groups/{group['id']}", as_="other", status=404)
 
 
+@pytest.mark.both_databases
 async def test_keypairs(compute: Compute) -> None:
     made = (await compute.call("POST", "/os-keypairs", {"keypair": {"name": "k", "type": "x509"}}, status=201, version="2.2"))["keypair"]
     assert "BEGIN CERTIFICATE" in made["public_key"]

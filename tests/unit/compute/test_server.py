@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cloudd.compute.drivers.base import DriverError, PowerState
@@ -10,6 +12,7 @@ from tests.unit.compute.conftest import Compute
 pytestmark = pytest.mark.services("identity", "image", "placement", "network", "compute")
 
 
+@pytest.mark.both_databases
 async def test_create_show_delete(compute: Compute) -> None:
     server = await compute.make_server(metadata={"role": "web"}, tags=["one"], user_data="IyEvYmluL3No", config_drive=True)
     assert server["status"] == "ACTIVE"
@@ -133,6 +136,7 @@ async def test_bad_requests(compute: Compute) -> None:
     assert (await compute.call("GET", "/servers"))["servers"] == []
 
 
+@pytest.mark.both_databases
 async def test_several_at_once_and_quota(compute: Compute) -> None:
     await compute.make_server("many", min_count=2, max_count=3)
     servers = (await compute.call("GET", "/servers/detail?sort_key=display_name&sort_dir=asc"))["servers"]
@@ -144,6 +148,20 @@ async def test_several_at_once_and_quota(compute: Compute) -> None:
     assert "instances" in answer["forbidden"]["message"]
 
 
+@pytest.mark.both_databases
+async def test_one_of_many_creates_gets_the_last_place(compute: Compute) -> None:
+    project = compute.cloud.projects["demo"]
+    await compute.make_server("there", networks="none")
+    await compute.call("PUT", f"/os-quota-sets/{project}", {"quota_set": {"instances": 2}}, as_="admin")
+    body = {"server": {"name": "last", "imageRef": compute.image_id, "flavorRef": "1", "networks": "none"}}
+    headers = {"OpenStack-API-Version": "compute 2.96"}
+    asked = (compute.cloud.request("POST", "/compute/v2.1/servers", json=body, headers=headers) for _ in range(8))
+    assert sorted(answer.status_code for answer in await asyncio.gather(*asked)) == [202] + [403] * 7
+    await compute.cloud.settle()
+    assert len((await compute.call("GET", "/servers"))["servers"]) == 2
+
+
+@pytest.mark.both_databases
 async def test_list_filters_and_pages(compute: Compute) -> None:
     first, second = await compute.make_server("first"), await compute.make_server("second", flavorRef="2")
     await compute.act(second["id"], "os-stop")
@@ -168,6 +186,7 @@ async def test_list_filters_and_pages(compute: Compute) -> None:
         await compute.call("GET", f"/servers?{bad}", status=400)
 
 
+@pytest.mark.both_databases
 async def test_metadata_and_tags(compute: Compute) -> None:
     path = f"/servers/{(await compute.make_server(metadata={'a': '1'}))['id']}"
     assert (await compute.call("POST", f"{path}/metadata", {"metadata": {"b": "2"}}))["metadata"] == {"a": "1", "b": "2"}
@@ -177,6 +196,8 @@ async def test_metadata_and_tags(compute: Compute) -> None:
     await compute.call("PUT", f"{path}/tags/red", status=201)
     await compute.call("PUT", f"{path}/tags/red", status=204)
     assert (await compute.call("GET", f"{path}/tags"))["tags"] == ["red"]
+    for tag, found in (("red", 1), ("Red", 0), ("re", 0)):
+        assert len((await compute.call("GET", f"/servers?tags={tag}"))["servers"]) == found
     await compute.call("GET", f"{path}/tags", status=404, version="2.25")
 
 

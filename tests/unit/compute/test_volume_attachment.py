@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from cloudd.compute.drivers.base import DriverError
 from tests.unit.compute.conftest import Compute
 
@@ -20,6 +22,7 @@ async def volume(compute: Compute, volume_id: str) -> dict[str, Any]:
     return dict(answer.json().get("volume", {"status": "gone"}))
 
 
+@pytest.mark.both_databases
 async def test_attach_and_detach(compute: Compute) -> None:
     server_id, volume_id = (await compute.make_server())["id"], await make_volume(compute)
     path = f"/servers/{server_id}/os-volume_attachments"

@@ -22,6 +22,7 @@ NOUNS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("collection", "noun", "body", "change"), NOUNS, ids=[n[0] for n in NOUNS])
 async def test_life_of_a_record(cloud: EmbeddedCloud, collection: str, noun: str, body: dict[str, Any], change: dict[str, Any]) -> None:
     base = f"/identity/v3/{collection}"
@@ -39,12 +40,14 @@ async def test_life_of_a_record(cloud: EmbeddedCloud, collection: str, noun: str
     assert (await cloud.request("DELETE", f"{base}/{record['id']}", as_="admin")).status_code == 404
 
 
+@pytest.mark.both_databases
 async def test_a_name_taken_is_a_conflict(cloud: EmbeddedCloud) -> None:
     answer = await cloud.request("POST", "/identity/v3/projects", as_="admin", json={"project": {"name": "demo"}})
     assert answer.status_code == 409
     assert "demo" in answer.json()["error"]["message"]
 
 
+@pytest.mark.both_databases
 async def test_groups_carry_roles_to_their_members(cloud: EmbeddedCloud) -> None:
     group = (await cloud.request("POST", "/identity/v3/groups", as_="admin", json={"group": {"name": "ops"}})).json()["group"]["id"]
     user = (await cloud.request("GET", "/identity/v3/users?name=other", as_="admin")).json()["users"][0]["id"]

@@ -27,6 +27,7 @@ async def test_a_token_shown_equals_the_token_issued(cloud: EmbeddedCloud) -> No
     assert {"identity", "compute", "image"} <= {entry["type"] for entry in shown.json()["token"]["catalog"]}
 
 
+@pytest.mark.both_databases
 async def test_a_revoked_token_is_gone_at_once(cloud: EmbeddedCloud) -> None:
     token = await log_in(cloud, "demo", "demo-password", "demo")
     mine = {"X-Subject-Token": token}
@@ -67,6 +68,7 @@ async def test_a_new_password_voids_old_tokens_and_serves_for_new_ones(cloud: Em
     await log_in(cloud, "demo", "better", "demo")
 
 
+@pytest.mark.both_databases
 async def test_application_credential_logs_in_with_its_roles_only(cloud: EmbeddedCloud) -> None:
     user = (await cloud.request("GET", "/identity/v3/users?name=demo", as_="admin")).json()["users"][0]["id"]
     path = f"/identity/v3/users/{user}/application_credentials"

@@ -87,6 +87,7 @@ async def test_a_trust_ends_with_the_trustors_own_role(cloud: EmbeddedCloud) -> 
     assert (await log_in(cloud, trust["id"])).status_code == 401
 
 
+@pytest.mark.both_databases
 async def test_uses_are_counted(cloud: EmbeddedCloud) -> None:
     trust = (await trust_of(cloud, remaining_uses=1)).json()["trust"]
     assert (await log_in(cloud, trust["id"])).status_code == 201

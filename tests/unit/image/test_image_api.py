@@ -79,6 +79,7 @@ async def test_versions(demo: User) -> None:
     assert (await demo("GET", "/versions")).json()["versions"][0]["links"][0]["href"] == "http://cloud/image/v2/"
 
 
+@pytest.mark.both_databases
 async def test_an_image_from_birth_to_death(demo: User, files: Path) -> None:
     made = await demo.image(name="first", min_disk=1, os_distro="debian", tags=["a"])
     assert (made["status"], made["visibility"], made["os_distro"], made["size"]) == ("queued", "shared", "debian", None)
@@ -198,6 +199,7 @@ async def test_protected_and_deactivated(demo: User, admin: User) -> None:
     await demo("GET", f"/v2/images/{image_id}/file")
 
 
+@pytest.mark.both_databases
 async def test_who_sees_what(demo: User, other: User, admin: User) -> None:
     for visibility in ("private", "shared", "community"):
         await demo.image(name=visibility, visibility=visibility)
@@ -239,6 +241,7 @@ async def test_members(demo: User, other: User, cloud: EmbeddedCloud) -> None:
     await demo("POST", f"/v2/images/{private}/members", {"member": project}, status=403)
 
 
+@pytest.mark.both_databases
 async def test_lists_filter_sort_and_page(demo: User) -> None:
     await demo.active(name="a", tags=["x"], colour="red")
     await demo.image(name="b", tags=["x", "y"], disk_format="iso", colour="dark red")
@@ -260,6 +263,7 @@ async def test_lists_filter_sort_and_page(demo: User) -> None:
         await demo("GET", f"/v2/images?{query}", status=400)
 
 
+@pytest.mark.both_databases
 async def test_tags(demo: User) -> None:
     image_id = (await demo.image())["id"]
     await demo("PUT", f"/v2/images/{image_id}/tags/new", status=204)
@@ -345,6 +349,7 @@ async def test_the_door_takes_files_in_twice(cloud: EmbeddedCloud, demo: User) -
     assert (file.disk_format, file.size_bytes) == ("raw", len(CONTENT))
 
 
+@pytest.mark.both_databases
 async def test_two_uploads_at_once(demo: User) -> None:
     image_id = (await demo.image())["id"]
     path = f"/image/v2/images/{image_id}/file"

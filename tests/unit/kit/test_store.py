@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from cloudd.kit.clock import now
 from cloudd.kit.db import Database, Id, Json, Moment
 from cloudd.kit.errors import BadRequest
 from cloudd.kit.paging import MarkerNotFound, Page, next_link, parse_page
-from cloudd.kit.store import Store
+from cloudd.kit.store import Store, ValueTooLarge, json_contains
 
 thing_table = sa.Table(
     "test_thing",
@@ -95,6 +96,29 @@ async def test_a_unique_key_is_kept_and_the_transaction_undone(db: Database) -> 
         await replace()
     async with db.read() as tx:
         assert await THINGS.count(tx) == 7
+
+
+async def test_case_and_spaces_at_the_end_count(db: Database) -> None:
+    await filled(db)
+    async with db.write() as tx:
+        for name in ("N1", "n1 "):
+            assert not await THINGS.find(tx, thing_table.c.name == name)
+            await THINGS.insert(tx, Thing(name, name, 1, ["Blue"], now()))
+    async with db.read() as tx:
+        found = await THINGS.find(tx, json_contains(thing_table.c.tags, '"Blue"'), order=thing_table.c.id)
+        assert [thing.id for thing in found] == ["N1", "n1 "]
+        assert not await THINGS.find(tx, json_contains(thing_table.c.tags, '"blue"'))
+
+
+@pytest.mark.parametrize(("name", "value"), [("name", "ä" * 65), ("size", 2**31), ("size", -(2**40))])
+async def test_what_a_column_does_not_hold_is_a_bad_request(db: Database, name: str, value: Any) -> None:
+    things = await filled(db)
+    changed = msgspec.structs.replace(things[0], id="new", **{name: value})
+    async with db.write() as tx:
+        for refused in (THINGS.insert(tx, changed), THINGS.insert_all(tx, [changed]), THINGS.update(tx, "id0", **{name: value})):
+            with pytest.raises(ValueTooLarge, match=name):
+                await refused
+        assert await THINGS.update(tx, "id0", name="ä" * 64, size=2**31 - 1), "the largest fit"
 
 
 def test_a_record_must_match_its_table() -> None:

@@ -72,6 +72,7 @@ async def test_a_rule_with_the_same_meaning_is_a_duplicate(cloud: Any) -> None:
     assert rule["id"] in refused["message"]
 
 
+@pytest.mark.both_databases
 async def test_the_default_group_is_there_once_and_stays(cloud: Any) -> None:
     await asyncio.gather(*(find(cloud, "security-groups") for _ in range(8)))
     groups = await find(cloud, "security-groups", "?name=default")
@@ -83,6 +84,7 @@ async def test_the_default_group_is_there_once_and_stays(cloud: Any) -> None:
     await drop(cloud, "security-groups", groups[0]["id"], as_="admin")
 
 
+@pytest.mark.both_databases
 async def test_ports_made_at_once_get_different_addresses(cloud: Any) -> None:
     network, _ = await make_private(cloud, cidr="10.0.0.0/28")
     ports = await asyncio.gather(*(make(cloud, "ports", network_id=network["id"]) for _ in range(12)))
@@ -91,6 +93,7 @@ async def test_ports_made_at_once_get_different_addresses(cloud: Any) -> None:
     assert full["type"] == "IpAddressGenerationFailure"
 
 
+@pytest.mark.both_databases
 async def test_a_quota_holds_when_many_ask_at_once(cloud: Any) -> None:
     project = cloud.projects["demo"]
     answer = await cloud.request("PUT", f"{V2}/quotas/{project}", as_="admin", json={"quota": {"network": 3}})
@@ -135,6 +138,7 @@ async def test_router_rules(cloud: Any) -> None:
     assert unreachable["type"] == "ExternalGatewayForFloatingIPNotFound"
 
 
+@pytest.mark.both_databases
 async def test_lists_filter_sort_page_and_pick_fields(cloud: Any) -> None:
     made = [await make(cloud, "networks", name=f"n{number}") for number in range(5)]
     assert [item["name"] for item in await find(cloud, "networks", "?sort_key=name&sort_dir=desc")] == ["n4", "n3", "n2", "n1", "n0"]

@@ -10,6 +10,7 @@ from tests.unit.network.steps import change, drop, engine_of, find, interface, m
 pytestmark = pytest.mark.services("identity", "network")
 
 
+@pytest.mark.both_databases
 async def test_from_network_to_floating_ip_and_back(cloud: Any) -> None:
     public, _ = await make_public(cloud)
     network, subnet = await make_private(cloud)

@@ -85,6 +85,7 @@ async def test_old_microversions_show_what_they_knew(admin: Admin) -> None:
     )
 
 
+@pytest.mark.both_databases
 async def test_inventory_follows_the_generation(admin: Admin) -> None:
     host = await admin.host("host1", VCPU={"total": 4, "allocation_ratio": 2.0})
     path = f"/resource_providers/{host}/inventories"
@@ -139,6 +140,7 @@ async def test_a_consumer_changes_and_gives_back_what_it_holds(admin: Admin) -> 
     assert await admin("GET", f"/allocations/{consumer}") == {"allocations": {}}
 
 
+@pytest.mark.both_databases
 async def test_many_claims_are_all_or_none(admin: Admin) -> None:
     host = await admin.host("host1", VCPU=4)
     one, two = str(uuid4()), str(uuid4())
@@ -193,6 +195,7 @@ async def test_candidates_of_plain_hosts(admin: Admin) -> None:
         await admin("GET", f"/allocation_candidates{query}", status=400)
 
 
+@pytest.mark.both_databases
 async def test_candidates_in_trees_and_granular_groups(admin: Admin) -> None:
     root = await admin.host("root", MEMORY_MB=1024)
     left, right = await admin.host("left", parent=root, VCPU=2), await admin.host("right", parent=root, VCPU=2)
@@ -239,6 +242,7 @@ async def test_reparenting_moves_the_whole_subtree(admin: Admin) -> None:
     assert len((await admin("GET", f"/resource_providers?in_tree={other}"))["resource_providers"]) == 3
 
 
+@pytest.mark.both_databases
 async def test_reshape_moves_inventory_under_a_child_with_its_allocations(admin: Admin) -> None:
     root = await admin.host("root", VCPU=4)
     child = await admin.host("child", parent=root)

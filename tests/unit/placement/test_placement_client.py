@@ -20,6 +20,7 @@ async def placement(cloud: EmbeddedCloud) -> PlacementClient:
     return client
 
 
+@pytest.mark.both_databases
 async def test_thirty_claims_at_once_for_ten_places(placement: PlacementClient) -> None:
     async def claim() -> bool:
         try:
@@ -33,6 +34,7 @@ async def test_thirty_claims_at_once_for_ten_places(placement: PlacementClient) 
     assert await placement.candidates({"VCPU": 1}) == []
 
 
+@pytest.mark.both_databases
 async def test_a_claim_may_run_twice_and_a_release_too(placement: PlacementClient) -> None:
     server = str(uuid4())
     for _ in range(2):

@@ -95,6 +95,7 @@ async def test_versions(cloud: EmbeddedCloud) -> None:
     assert (await cloud.request("GET", "/volume/v3/", as_=None)).json()["versions"][0]["id"] == "v3.0"
 
 
+@pytest.mark.both_databases
 async def test_a_volume_from_birth_to_death(demo: User, driver: FakeDriver) -> None:
     answer = await demo("POST", "/volumes", {"volume": {"size": 2, "name": "v", "metadata": {"a": "b"}}}, status=202)
     made = answer["volume"]
@@ -281,6 +282,7 @@ async def test_metadata_whole_and_by_item(demo: User) -> None:
         assert (await demo("GET", path))["metadata"] == {}
 
 
+@pytest.mark.both_databases
 async def test_lists_filter_sort_and_page(demo: User) -> None:
     for name, size in (("a", 1), ("b", 2), ("c", 3)):
         await demo.volume(name=name, size=size, metadata={"key": name})
@@ -322,6 +324,7 @@ async def test_views_grow_with_the_microversion(demo: User) -> None:
     assert (await demo.cloud.request("GET", "/volume/v3/volumes", headers=headers)).status_code == 406
 
 
+@pytest.mark.both_databases
 async def test_quotas(demo: User, admin: User, other: User) -> None:
     project = demo.cloud.projects["demo"]
     path = f"/os-quota-sets/{project}"
@@ -388,6 +391,7 @@ async def test_services_zones_and_extensions(demo: User, admin: User) -> None:
     assert (await admin("GET", "/scheduler-stats/get_pools"))["pools"] == [{"name": "testhost@fake#fake"}]
 
 
+@pytest.mark.both_databases
 async def test_compute_attaches_and_detaches_by_the_door(demo: User, admin: User, driver: FakeDriver) -> None:
     client = demo.cloud.cloud.client(VolumeClient)
     ctx, rival = system_context(project_id=demo.cloud.projects["demo"]), system_context()
