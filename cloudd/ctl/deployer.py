@@ -29,7 +29,10 @@ def run_verb(verb: Verb, arguments: list[str]) -> int:
         playbook.run_in_terminal(verb.playbook, arguments)
     with display(verb.name) as shown:
         outcome = playbook.run(verb.playbook, arguments, shown)
-    print(report(outcome))
+    for text in outcome.shown:
+        print(text)
+    # What a program reads is on standard output alone.
+    print(report(outcome), file=sys.stderr if outcome.shown else sys.stdout)
     return 0 if outcome.succeeded else 1
 
 

@@ -34,6 +34,8 @@ class Outcome:
     seconds: float = 0.0
     stages: list[tuple[str, float]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    #: what tasks had to show to a person
+    shown: list[str] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)
 
 
@@ -75,6 +77,9 @@ class Watch:
         elif kind == "playbook_on_stats":
             self.end_stage()
             self._outcome.changed = {host: int(count) for host, count in (data.get("changed") or {}).items()}
+        result = data.get("res") or {}
+        if kind in {"runner_on_ok", "runner_on_failed"} and isinstance(result.get("shown"), str):
+            self._outcome.shown.append(result["shown"])
         failures = failure.from_event(event)
         self._outcome.failures += failures
         return bool(failures)

@@ -67,4 +67,4 @@ def _reason(row: SagaRow) -> str:
 
 
 def _remedy(row: SagaRow) -> str:
-    return f"mend the cause, then: POST /health/sagas/{row.id}/resume (./cloudctl resume -e saga={row.id})"
+    return f"mend the cause, then: POST /health/sagas/{row.id}/resume"

@@ -1,0 +1,87 @@
+"""Action `health_report`: puts what the hosts and the cloud tell of themselves into one table, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+MARKS = {"error": "ERROR", "warning": "warning"}
+Finding = dict[str, str]
+Row = dict[str, Any]
+
+
+def rows_of(hosts: Mapping[str, Any], cloud: list[dict[str, Any]]) -> list[Row]:
+    """One row a check: name, title, how many looked, and all findings with the host's name.
+
+    A host that told nothing is a finding itself.
+    """
+    rows: dict[str, Row] = {}
+    silent: list[Finding] = []
+    for host, told in sorted(hosts.items()):
+        if told is None:
+            remedy = f"see that {host} is up and that ssh reaches it; is it lost, docs/high-availability.md tells what to do"
+            silent.append({"host": host, "level": "error", "subject": "host", "text": "does not answer ssh", "remedy": remedy})
+        for check in told or []:
+            row = rows.setdefault(check["name"], {"name": check["name"], "title": check["title"], "looked": 0, "findings": []})
+            row["looked"] += 1
+            row["findings"] += [{"host": host, **finding} for finding in check["findings"]]
+    reached = {"name": "host.reached", "title": "hosts", "looked": len(hosts), "findings": silent}
+    whole = [{**check, "looked": 1, "findings": [{"host": "", **finding} for finding in check["findings"]]} for check in cloud]
+    return [reached, *rows.values(), *whole]
+
+
+def is_healthy(rows: list[Row]) -> bool:
+    """No finding is an error."""
+    return not any(finding["level"] == "error" for row in rows for finding in row["findings"])
+
+
+def table(rows: list[Row]) -> str:
+    """The rows for a person: a line a check, and below it what was found and what to do."""
+    width = max(len(row["title"]) for row in rows)
+    lines = []
+    for row in rows:
+        levels = [finding["level"] for finding in row["findings"]]
+        verdict = ", ".join(f"{levels.count(level)} {level}{'s' if levels.count(level) > 1 else ''}" for level in MARKS if level in levels)
+        lines.append(f"  {row['title']:<{width}}  {verdict or 'well'}")
+        for finding in sorted(row["findings"], key=lambda one: (one["level"], one["host"])):
+            where = f"{finding['host']}: " if finding["host"] else ""
+            lines.append(f"      {MARKS[finding['level']]}: {where}{finding['subject']} {finding['text']}")
+            lines.append(f"        -> {finding['remedy']}")
+    return "\n".join(lines)
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs on the deployment host. Arguments: `hosts` (host → its checks, or none), `cloud` (the cloud's checks), `format`, `path`.
+
+    Returns `shown`, the text for a person, and `health`, the same as data; fails when a finding is an error.
+    """
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Gather, write the file, show."""
+        super().run(tmp, task_vars)
+        arguments = self._task.args
+        rows = rows_of(arguments["hosts"], arguments["cloud"])
+        health = {"healthy": is_healthy(rows), "checks": rows}
+        text = json.dumps(health, indent=2)
+        if arguments.get("path"):
+            Path(arguments["path"]).parent.mkdir(parents=True, exist_ok=True)
+            Path(arguments["path"]).write_text(text + "\n", encoding="utf-8")
+        shown = text if arguments.get("format") == "json" else table(rows)
+        result: dict[str, Any] = {"changed": False, "shown": shown, "health": health, "_ansible_verbose_always": True}
+        if not health["healthy"]:
+            errors = [finding for row in rows for finding in row["findings"] if finding["level"] == "error"]
+            problems = [{"code": "health.error", "reason": _sentence(one), "remedy": one["remedy"]} for one in errors]
+            result |= {"failed": True, "msg": f"{len(errors)} findings are errors", "problems": problems}
+        return result
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding['host'] + ': ' if finding['host'] else ''}{finding['subject']} {finding['text']}"
