@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from ansible.module_utils.lab_disk import number
@@ -15,8 +14,6 @@ from ansible.module_utils.lab_place import Place, is_running, run, under_systemd
 
 CGROUPS = Path("/sys/fs/cgroup")
 NETNS = Path("/run/netns")
-# How long a runner gets to hear the signal to end before it is sent again.
-SIGNAL_SECONDS = 5.0
 
 
 class LostPort(Exception):
@@ -75,20 +72,7 @@ def stop(place: Place) -> bool:
     if was_running:
         pid = int((place.directory / "pid").read_text())
         complaint = f"{place.name} does not go down: see {place.directory}/log"
-        signalled = -SIGNAL_SECONDS
-
-        def is_down() -> bool:
-            nonlocal signalled
-            if not is_running(place):
-                return True
-            # It may come too early to be heard, but each one makes the runner begin anew.
-            if time.monotonic() > signalled + SIGNAL_SECONDS:
-                signalled = time.monotonic()
-                os.kill(pid, signal.SIGTERM)
-            return False
-
-        # The last writes to the host's disk may take a while.
-        wait_until(is_down, 60, complaint)
+        wait_until(lambda: not is_running(place) or os.kill(pid, signal.SIGTERM), 20, complaint)
     if under_systemd():
         subprocess.run(["systemctl", "stop", f"{place.machine}.service"], capture_output=True, check=False)
     left = (NETNS / place.machine).exists()
