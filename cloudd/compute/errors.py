@@ -101,6 +101,58 @@ class AttachmentNotFound(Condition):
     message = "Instance {server_id} is not attached to {what} {key}."
 
 
+class HostInUse(Condition):
+    code = "compute.host.in_use"
+    status = 400
+    message = "Compute service of {host} is still in use."
+
+
+class MigrationNotFound(Condition):
+    code = "compute.migration.not_found"
+    status = 404
+    message = "Migration {migration_id} could not be found."
+
+
+class ServerMigrationNotFound(Condition):
+    code = "compute.migration.not_found_for_server"
+    status = 404
+    message = "Migration {migration_id} for server {server_id} {reason}."
+
+
+class MigrationStateInvalid(Condition):
+    code = "compute.migration.state_invalid"
+    status = 400
+    message = "Migration {migration_id} state of instance {server_id} is {state}. Cannot {method} while the migration is in this state."
+
+
+class EvacuationsPending(Condition):
+    """The host has not been seen since servers were taken from it: it may still run them."""
+
+    code = "compute.host.evacuations_pending"
+    status = 400
+    message = (
+        "Unable to force up host {host} as `done` evacuation migration records remain associated with the host. Ensure the compute "
+        "service has been restarted, allowing these records to move to `completed` before retrying this request."
+    )
+
+
+class MigrationFailed(Condition):
+    """A live migration ended without having moved the guest."""
+
+    code = "compute.migration.failed"
+    status = 500
+    message = "The live migration to {host} failed: {reason}"
+
+
+class MigrationUncertain(Condition):
+    """Nobody can say now on which host the guest is."""
+
+    code = "compute.migration.uncertain"
+    status = 500
+    message = "Whether server {server_id} has arrived on {host} cannot be found out now: {reason}"
+    retryable = True
+
+
 class ServerBusy(Condition):
     code = "compute.server.busy"
     status = 409

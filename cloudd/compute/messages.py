@@ -2,7 +2,18 @@
 
 from typing import Any, ClassVar
 
-from cloudd.compute.drivers.base import DiskSpec, DomainState, HostCapacity, InterfaceSpec, RebootKind, ServerSpec
+import msgspec
+
+from cloudd.compute.drivers.base import (
+    DiskOffer,
+    DiskSpec,
+    DomainState,
+    HostCapacity,
+    InterfaceSpec,
+    MigrationProgress,
+    RebootKind,
+    ServerSpec,
+)
 from cloudd.image.transfer import ImageTarget
 from cloudd.kit.bus import Message
 
@@ -23,6 +34,22 @@ class Heartbeat(Message, kw_only=True):
     address: str = ""
     availability_zone: str
     capacity: HostCapacity
+
+
+class Removal(msgspec.Struct, kw_only=True, frozen=True):
+    """A server that a host may not run; `keep_disks` because the disks may still be wanted there."""
+
+    server_id: str
+    keep_disks: bool = False
+
+
+class ReportServers(Message, kw_only=True):
+    """To CONTROL, when an agent starts or was cut off: what the host has; the answer says what it must remove before anything else."""
+
+    name: ClassVar[str] = "compute.report_servers"
+    reply: ClassVar[Any] = list[Removal]
+    host: str
+    server_ids: list[str]
 
 
 class ListDomains(Message, kw_only=True):
@@ -135,3 +162,53 @@ class RevertResize(Message, kw_only=True):
     name: ClassVar[str] = "compute.revert_resize"
     spec: ServerSpec
     power_on: bool = True
+
+
+class OfferDisks(Message, kw_only=True):
+    """Let other hosts of the cloud read the server's files until the offer is withdrawn."""
+
+    name: ClassVar[str] = "compute.offer_disks"
+    reply: ClassVar[Any] = DiskOffer
+    server_id: str
+
+
+class WithdrawDisks(Message, kw_only=True):
+    name: ClassVar[str] = "compute.withdraw_disks"
+    server_id: str
+
+
+class ReceiveDisks(Message, kw_only=True):
+    """Fetch what another host offers; without `copy` the disks are only made, for a live migration to fill."""
+
+    name: ClassVar[str] = "compute.receive_disks"
+    spec: ServerSpec
+    offer: DiskOffer
+    copy: bool
+
+
+class StartMigration(Message, kw_only=True):
+    """Begin to move a running server to the host at `address`."""
+
+    name: ClassVar[str] = "compute.start_migration"
+    server_id: str
+    address: str
+
+
+class ShowMigration(Message, kw_only=True):
+    """How far is the live migration?"""
+
+    name: ClassVar[str] = "compute.show_migration"
+    reply: ClassVar[Any] = MigrationProgress
+    server_id: str
+
+
+class AbortMigration(Message, kw_only=True):
+    name: ClassVar[str] = "compute.abort_migration"
+    server_id: str
+
+
+class ForceMigration(Message, kw_only=True):
+    """Freeze the guest so that its migration comes to an end."""
+
+    name: ClassVar[str] = "compute.force_migration"
+    server_id: str

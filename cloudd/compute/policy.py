@@ -24,6 +24,8 @@ RULES: dict[str, str] = {
     "compute:extensions": "rule:any",
     "compute:hypervisors": "rule:admin",
     "compute:services": "rule:admin",
+    "compute:migrations": "rule:admin",
+    "compute:server_migrations": "rule:admin",
     "compute:aggregates": "rule:admin",
     "compute:server_groups": "rule:reader",
     "compute:server_groups:manage": "rule:member",

@@ -12,6 +12,7 @@ from cloudd.compute.api import (
     interface,
     keypair,
     limit,
+    migration,
     project_security_group,
     project_security_group_rule,
     quota,
@@ -20,6 +21,7 @@ from cloudd.compute.api import (
     server_action,
     server_group,
     server_metadata,
+    server_migration,
     server_password,
     server_tag,
     version,
@@ -32,9 +34,11 @@ from cloudd.compute.domain.action import Actions
 from cloudd.compute.domain.aggregate import Aggregates
 from cloudd.compute.domain.flavor import Flavors
 from cloudd.compute.domain.healing import Healing
+from cloudd.compute.domain.health import Health
 from cloudd.compute.domain.host import Hosts
 from cloudd.compute.domain.interface import Interfaces
 from cloudd.compute.domain.keypair import Keypairs
+from cloudd.compute.domain.migration import Migrations
 from cloudd.compute.domain.project_security_group import ProjectSecurityGroups
 from cloudd.compute.domain.quota import Quotas
 from cloudd.compute.domain.scheduler import Scheduler
@@ -46,11 +50,12 @@ from cloudd.compute.domain.server_facts import ServerFactsSource
 from cloudd.compute.domain.server_group import ServerGroups
 from cloudd.compute.domain.server_image import ServerImages
 from cloudd.compute.domain.server_image_action import ServerImageActions
+from cloudd.compute.domain.server_migration import ServerMigrations
 from cloudd.compute.domain.server_network import ServerNetwork
 from cloudd.compute.domain.server_resize import ServerResizes
 from cloudd.compute.domain.volume_attachment import VolumeAttachments
 from cloudd.compute.errors import error_body
-from cloudd.compute.messages import CONTROL, Heartbeat
+from cloudd.compute.messages import CONTROL, Heartbeat, ReportServers
 from cloudd.compute.policy import RULES
 from cloudd.compute.sagas.attach_interface import AttachInterface
 from cloudd.compute.sagas.attach_volume import AttachVolume
@@ -59,6 +64,8 @@ from cloudd.compute.sagas.create_server import CreateServer
 from cloudd.compute.sagas.delete_server import DeleteServer
 from cloudd.compute.sagas.detach_interface import DetachInterface
 from cloudd.compute.sagas.detach_volume import DetachVolume
+from cloudd.compute.sagas.evacuate_server import EvacuateServer
+from cloudd.compute.sagas.live_migrate_server import LiveMigrateServer
 from cloudd.compute.sagas.power_server import PowerServer
 from cloudd.compute.sagas.rebuild_server import RebuildServer
 from cloudd.compute.sagas.recover_server import RecoverServer
@@ -76,25 +83,26 @@ def service(cloud: Cloud) -> Service:
     servers = Servers(cloud, quotas)
     server_actions = ServerActions(cloud, servers, actions)
     views = ServerViews(servers, ServerNetwork(cloud), hosts, links)
-    resizes = ServerResizes(cloud, flavors, quotas, server_actions)
+    server_migrations = ServerMigrations(cloud, hosts, server_actions)
+    resizes = ServerResizes(cloud, flavors, quotas, server_actions, server_migrations)
+    scheduler = Scheduler(cloud, hosts)
     image_actions = ServerImageActions(cloud, server_actions)
     interfaces = Interfaces(cloud, servers, server_actions)
     security_groups = ServerSecurityGroups(cloud, servers, server_actions)
     healing = Healing(cloud, hosts)
+    cloud.checks.extend(Health(cloud, hosts).checks())
     cloud.offer(ComputeClient(servers))
     simple_sagas = (
         AttachInterface,
         AttachVolume,
-        ConfirmResize,
         CreateImage,
         DetachInterface,
         DetachVolume,
         PowerServer,
         RebuildServer,
         RecoverServer,
-        ResizeServer,
-        RevertResize,
     )
+    moving_sagas = (ConfirmResize, EvacuateServer, LiveMigrateServer, ResizeServer, RevertResize)
     return Service(
         name="compute",
         title="Compute API v2.1",
@@ -105,6 +113,7 @@ def service(cloud: Cloud) -> Service:
             server,
             server_action,
             server_metadata,
+            server_migration,
             server_password,
             server_tag,
             volume_attachment,
@@ -118,6 +127,7 @@ def service(cloud: Cloud) -> Service:
             server_group,
             quota,
             limit,
+            migration,
             extension,
             image,
             project_security_group,
@@ -135,26 +145,34 @@ def service(cloud: Cloud) -> Service:
             "servers": servers,
             "creation": ServerCreation(cloud, flavors, hosts, quotas, actions),
             "server_actions": server_actions,
-            "desk": server_action.Desk(servers, server_actions, resizes, image_actions, security_groups, interfaces, views, links),
+            "desk": server_action.Desk(
+                servers, server_actions, resizes, image_actions, security_groups, interfaces, server_migrations, views, links
+            ),
             "volume_attachments": VolumeAttachments(cloud, servers, server_actions),
             "security_groups": security_groups,
             "interfaces": interfaces,
             "actions": actions,
             "hosts": hosts,
+            "migrations": Migrations(cloud, servers, actions),
             "aggregates": Aggregates(cloud, hosts),
             "server_groups": ServerGroups(cloud, quotas),
             "quotas": quotas,
             "server_images": ServerImages(cloud),
             "project_security_groups": ProjectSecurityGroups(cloud),
         },
-        sagas=[CreateServer(cloud, Scheduler(cloud, hosts)), DeleteServer(cloud, hosts), *(saga(cloud) for saga in simple_sagas)],
+        sagas=[
+            CreateServer(cloud, scheduler),
+            DeleteServer(cloud, hosts),
+            *(saga(cloud) for saga in simple_sagas),
+            *(saga(cloud, hosts, scheduler) for saga in moving_sagas),
+        ],
         reconcilers=[
             Reconciler("compute.heal", 10, healing.heal),
             Reconciler("compute.free_stuck", 60, healing.free_stuck),
             Reconciler("compute.purge", 3600, healing.purge),
         ],
         topics={
-            CONTROL: {Heartbeat: healing.heartbeat},
+            CONTROL: {Heartbeat: healing.heartbeat, ReportServers: healing.report},
             METADATA: {MetadataRequest: ServerFactsSource(cloud).answer},
         },
     )

@@ -44,6 +44,12 @@ class ComputeSettings(msgspec.Struct, forbid_unknown_fields=True):
     #: how long a guest may take to shut down before its plug is pulled
     shutdown_timeout_seconds: float = 60
     build_timeout_seconds: float = 900
+    #: the other hosts' hypervisors, as a live migration reaches them
+    migration_uri: str = "qemu+tls://{address}/system"
+    #: QEMU's certificates, for disks and memory on their way to another host; empty: they travel in the clear
+    migration_tls_directory: str = "/etc/pki/qemu"
+    #: a live migration that has not come to its end by then is called off
+    live_migration_timeout_seconds: float = 3600
     #: what each act of the fake driver takes
     fake_latency_seconds: float = 0
     quota: QuotaSettings = msgspec.field(default_factory=QuotaSettings)

@@ -84,6 +84,30 @@ class PlacementClient:
             )
         )
 
+    async def move(self, consumer_id: str, keeper_id: str, provider_id: str, resources: Amounts, project_id: str, user_id: str) -> None:
+        """Let a keeper (a migration) hold what the consumer has held, and the consumer take of another provider, all at once.
+
+        Repeating it changes nothing. CapacityExceeded or AllocationUnfit when it does not fit; then all is as before.
+        """
+        if await self.allocations_of(keeper_id):
+            return
+        held = await self.allocations_of(consumer_id)
+        wanted = {provider_id: resources}
+        await self.allocations.claim(
+            Claim(consumer_id=keeper_id, allocations=held, project_id=project_id, user_id=user_id, consumer_type="MIGRATION"),
+            Claim(consumer_id=consumer_id, allocations=wanted, project_id=project_id, user_id=user_id, consumer_type="INSTANCE"),
+        )
+
+    async def move_back(self, consumer_id: str, keeper_id: str, project_id: str, user_id: str) -> None:
+        """Undo `move`: the consumer holds again what the keeper kept for it; a keeper of nothing changes nothing."""
+        held = await self.allocations_of(keeper_id)
+        if not held:
+            return
+        await self.allocations.claim(
+            Claim(consumer_id=keeper_id, allocations={}),
+            Claim(consumer_id=consumer_id, allocations=held, project_id=project_id, user_id=user_id, consumer_type="INSTANCE"),
+        )
+
     async def release(self, consumer_id: str) -> None:
         """Give everything back; nothing held is fine."""
         try:

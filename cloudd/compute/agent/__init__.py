@@ -10,6 +10,6 @@ from cloudd.kit.settings import HostSettings, Settings
 
 def build(settings: Settings, bus: Bus) -> ComputeAgent:
     """The agent that the settings describe."""
-    compute = settings.section(ComputeSettings)
+    compute, host = settings.section(ComputeSettings), settings.section(HostSettings)
     images = HostImages(compute.instances_directory, settings)
-    return ComputeAgent(make_driver(compute), images, bus, settings.section(HostSettings), compute.heartbeat_seconds)
+    return ComputeAgent(make_driver(compute, host.management_address), images, bus, host, compute.heartbeat_seconds)

@@ -9,9 +9,17 @@ from weakref import WeakValueDictionary
 
 from cloudd.compute import messages as m
 from cloudd.compute.agent.image import HostImages
-from cloudd.compute.drivers.base import ComputeDriver, DomainNotFoundError, DomainState, DriverError
+from cloudd.compute.drivers.base import (
+    ComputeDriver,
+    DiskOffer,
+    DomainNotFoundError,
+    DomainState,
+    DriverError,
+    MigrationProgress,
+)
 from cloudd.compute.errors import HostFailed, HostFailedForNow, NoDomain
 from cloudd.kit.bus import Bus, Message
+from cloudd.kit.errors import RemoteFailure
 from cloudd.kit.settings import HostSettings
 
 log = logging.getLogger(__name__)
@@ -31,10 +39,18 @@ class ComputeAgent:
         # A turn lives as long as somebody holds or awaits it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._beating: asyncio.Task[None] | None = None
+        # False until the control plane has said what this host may run, and again after it was cut off.
+        self._is_sure = False
+        self._is_serving = False
 
     async def start(self) -> None:
         await self.driver.start()
         await self.images.start()
+        # The first one before anything else, so that the host is known as soon as the agent is up.
+        await self._beat_once()
+        self._beating = asyncio.create_task(self._beat())
+
+    def _serve(self) -> None:
         handlers: dict[type[Message], Callable[[Any], Awaitable[Any]]] = {
             m.ListDomains: self._list_domains,
             m.BuildServer: self._build,
@@ -52,11 +68,16 @@ class ComputeAgent:
             m.ResizeServer: self._resize,
             m.ConfirmResize: self._confirm_resize,
             m.RevertResize: self._revert_resize,
+            m.OfferDisks: self._offer_disks,
+            m.WithdrawDisks: self._withdraw_disks,
+            m.ReceiveDisks: self._receive_disks,
+            m.StartMigration: self._start_migration,
+            m.ShowMigration: self._show_migration,
+            m.AbortMigration: self._abort_migration,
+            m.ForceMigration: self._force_migration,
         }
         self._bus.serve(m.agent_topic(self.host.name), handlers)
-        # The first one before anything else, so that the host is known as soon as the agent is up.
-        await self._beat_once()
-        self._beating = asyncio.create_task(self._beat())
+        self._is_serving = True
 
     async def stop(self) -> None:
         if self._beating is not None:
@@ -72,6 +93,11 @@ class ComputeAgent:
 
     async def _beat_once(self) -> None:
         try:
+            if not self._is_sure:
+                await self._remove_what_moved_away()
+                self._is_sure = True
+            if not self._is_serving:
+                self._serve()
             heartbeat = m.Heartbeat(
                 host=self.host.name,
                 address=self.host.management_address,
@@ -80,7 +106,24 @@ class ComputeAgent:
             )
             await self._bus.call(m.CONTROL, heartbeat, timeout_seconds=self._heartbeat_seconds * 2)
         except Exception as error:
+            # Whoever was cut off may have lost servers to other hosts meanwhile: it asks before it goes on.
+            self._is_sure = False
             log.warning("heartbeat of %s was lost: %s", self.host.name, error)
+
+    async def _remove_what_moved_away(self) -> None:
+        """Nothing runs twice: what the control plane has moved elsewhere goes before any order is taken."""
+        report = m.ReportServers(host=self.host.name, server_ids=await self.driver.holdings())
+        try:
+            removals: list[m.Removal] = await self._bus.call(m.CONTROL, report, timeout_seconds=max(10, self._heartbeat_seconds * 2))
+        except RemoteFailure as error:
+            # A control plane that is one version older cannot be asked yet.
+            if "does not understand" not in error.text:
+                raise
+            return
+        for removal in removals:
+            log.warning("server %s is elsewhere now, or deleted; it is removed from this host", removal.server_id)
+            async with self._turn(removal.server_id):
+                await self.driver.destroy(removal.server_id, keep_disks=removal.keep_disks)
 
     @asynccontextmanager
     async def _turn(self, server_id: str) -> AsyncIterator[None]:
@@ -168,3 +211,31 @@ class ComputeAgent:
     async def _revert_resize(self, message: m.RevertResize) -> None:
         async with self._turn(message.spec.server_id):
             await self.driver.revert_resize(message.spec, power_on=message.power_on)
+
+    async def _offer_disks(self, message: m.OfferDisks) -> DiskOffer:
+        async with self._turn(message.server_id):
+            return await self.driver.offer_disks(message.server_id)
+
+    async def _withdraw_disks(self, message: m.WithdrawDisks) -> None:
+        async with self._turn(message.server_id):
+            await self.driver.withdraw_disks(message.server_id)
+
+    async def _receive_disks(self, message: m.ReceiveDisks) -> None:
+        async with self._turn(message.spec.server_id):
+            await self.driver.receive_disks(message.spec, message.offer, copy=message.copy)
+
+    async def _start_migration(self, message: m.StartMigration) -> None:
+        async with self._turn(message.server_id):
+            await self.driver.start_migration(message.server_id, message.address)
+
+    async def _show_migration(self, message: m.ShowMigration) -> MigrationProgress:
+        async with self._turn(message.server_id):
+            return await self.driver.migration_progress(message.server_id)
+
+    async def _abort_migration(self, message: m.AbortMigration) -> None:
+        async with self._turn(message.server_id):
+            await self.driver.abort_migration(message.server_id)
+
+    async def _force_migration(self, message: m.ForceMigration) -> None:
+        async with self._turn(message.server_id):
+            await self.driver.force_migration(message.server_id)

@@ -1,5 +1,6 @@
 """POST /v2.1/servers/{id}/action: one route, the body's one key says what is to be done."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
@@ -9,12 +10,13 @@ from msgspec import UNSET, UnsetType
 
 from cloudd.compute.api.server_body import HostName, address, uuid_text
 from cloudd.compute.api.server_view import ServerViews
-from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, admin, field_since, since, until
+from cloudd.compute.api.shapes import Count, Key, Links, Metadata, Name, Truth, admin, field_since, since, truth, until
 from cloudd.compute.domain.interface import Interfaces
 from cloudd.compute.domain.security_group import ServerSecurityGroups
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions
 from cloudd.compute.domain.server_image_action import ServerImageActions
+from cloudd.compute.domain.server_migration import ServerMigrations
 from cloudd.compute.domain.server_resize import ServerResizes
 from cloudd.kit.auth import Context
 from cloudd.kit.errors import BadRequest
@@ -30,6 +32,7 @@ class Desk(msgspec.Struct, frozen=True):
     image_actions: ServerImageActions
     security_groups: ServerSecurityGroups
     interfaces: Interfaces
+    migrations: ServerMigrations
     views: ServerViews
     links: Links
 
@@ -98,6 +101,26 @@ class RemoveFixedIp(msgspec.Struct, forbid_unknown_fields=True):
     address: str
 
 
+class Migrate(msgspec.Struct, forbid_unknown_fields=True):
+    """{} or, since 2.56, the host to go to."""
+
+    host: str | UnsetType | None = UNSET
+
+
+class LiveMigrate(msgspec.Struct, forbid_unknown_fields=True):
+    host: str | None
+    block_migration: Truth
+    disk_over_commit: Truth | UnsetType = UNSET
+    force: Truth | UnsetType = UNSET
+
+
+class Evacuate(msgspec.Struct, forbid_unknown_fields=True):
+    host: str | UnsetType = UNSET
+    admin_password: str | UnsetType = msgspec.field(name="adminPass", default=UNSET)
+    on_shared_storage: Truth | UnsetType = msgspec.field(name="onSharedStorage", default=UNSET)
+    force: Truth | UnsetType = UNSET
+
+
 class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Exactly one of these. Those that take nothing are given null, and by some clients an empty object."""
 
@@ -118,6 +141,9 @@ class ActionRequest(msgspec.Struct, forbid_unknown_fields=True):
     resize: Resize | UnsetType = UNSET
     confirm_resize: Nothing | UnsetType = msgspec.field(name="confirmResize", default=UNSET)
     revert_resize: Nothing | UnsetType = msgspec.field(name="revertResize", default=UNSET)
+    migrate: Migrate | UnsetType | None = UNSET
+    live_migrate: LiveMigrate | UnsetType = msgspec.field(name="os-migrateLive", default=UNSET)
+    evacuate: Evacuate | UnsetType = UNSET
     add_security_group: GroupName | UnsetType = msgspec.field(name="addSecurityGroup", default=UNSET)
     remove_security_group: GroupName | UnsetType = msgspec.field(name="removeSecurityGroup", default=UNSET)
     add_fixed_ip: AddFixedIp | UnsetType = msgspec.field(name="addFixedIp", default=UNSET)
@@ -223,6 +249,56 @@ async def _revert_resize(ctx: Context, desk: Desk, server_id: str, _body: Any) -
     return _done()
 
 
+async def _migrate(ctx: Context, desk: Desk, server_id: str, body: Migrate | None) -> Response[Any]:
+    admin(ctx, "compute:servers:migrate")
+    host = body.host if body else UNSET
+    if host is not UNSET:
+        field_since(ctx, 56, body or Migrate(), "host")
+    await desk.migrations.migrate(ctx, server_id, None if host is UNSET else host)
+    return _done()
+
+
+async def _live_migrate(ctx: Context, desk: Desk, server_id: str, body: LiveMigrate) -> Response[Any]:
+    admin(ctx, "compute:servers:live_migrate")
+    _check_force(ctx, body)
+    is_auto = body.block_migration == "auto"
+    if ctx.version < (2, 25) and (is_auto or body.disk_over_commit is UNSET):
+        raise BadRequest(reason="Before microversion 2.25 block_migration is true or false, and disk_over_commit is required.")
+    if ctx.version >= (2, 25) and body.disk_over_commit is not UNSET:
+        raise BadRequest(reason="Additional properties are not allowed ('disk_over_commit' was unexpected)")
+    copies_disks = None if is_auto else truth(body.block_migration, "block_migration")
+    if body.disk_over_commit is not UNSET:
+        truth(body.disk_over_commit, "disk_over_commit")
+    await desk.migrations.live_migrate(ctx, server_id, body.host or None, copies_disks=copies_disks)
+    return _done()
+
+
+async def _evacuate(ctx: Context, desk: Desk, server_id: str, body: Evacuate) -> Response[Any]:
+    admin(ctx, "compute:servers:evacuate")
+    _check_force(ctx, body)
+    names_storage = body.on_shared_storage is not UNSET
+    if names_storage != (ctx.version < (2, 14)):
+        raise BadRequest(reason="onSharedStorage is required before microversion 2.14, and not allowed since.")
+    if body.on_shared_storage is not UNSET and truth(body.on_shared_storage, "onSharedStorage") and body.admin_password is not UNSET:
+        raise BadRequest(reason="admin password can't be changed on existing disk")
+    password = secrets.token_urlsafe(9) if body.admin_password is UNSET else body.admin_password
+    host = None if body.host is UNSET else body.host
+    await desk.migrations.evacuate(ctx, server_id, host, password, stays_off=ctx.version >= (2, 95))
+    return Response({"adminPass": password} if ctx.version < (2, 14) else None, status_code=200)
+
+
+def _check_force(ctx: Context, body: LiveMigrate | Evacuate) -> None:
+    """`force` came with 2.29 and 2.30, and went with 2.68."""
+    if body.force is UNSET:
+        return
+    first = 30 if isinstance(body, LiveMigrate) else 29
+    field_since(ctx, first, body, "force")
+    if ctx.version >= (2, 68):
+        raise BadRequest(reason="Additional properties are not allowed ('force' was unexpected)")
+    if truth(body.force, "force") and not body.host:
+        raise BadRequest(reason="Can't force to a non-provided destination")
+
+
 async def _add_security_group(ctx: Context, desk: Desk, server_id: str, body: GroupName) -> Response[Any]:
     await desk.security_groups.add(ctx, server_id, body.name)
     return _done()
@@ -263,6 +339,9 @@ ACTS: dict[str, Act] = {
     "resize": _resize,
     "confirm_resize": _confirm_resize,
     "revert_resize": _revert_resize,
+    "migrate": _migrate,
+    "live_migrate": _live_migrate,
+    "evacuate": _evacuate,
     "add_security_group": _add_security_group,
     "remove_security_group": _remove_security_group,
     "add_fixed_ip": _add_fixed_ip,

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from cloudd.compute.domain import server_state as s
 from cloudd.compute.domain.host import Hosts
+from cloudd.compute.domain.leftover import Leftovers
 from cloudd.compute.domain.work import ServerParams
 from cloudd.compute.drivers.base import DomainState, PowerState
-from cloudd.compute.messages import DestroyServer, Heartbeat, ListDomains, agent_topic
+from cloudd.compute.messages import DestroyServer, Heartbeat, ListDomains, Removal, ReportServers, agent_topic
 from cloudd.compute.store.host import Host
 from cloudd.compute.store.server import Fault, Server, ServerStore, server_table
 from cloudd.kit.auth import new_request_id
@@ -32,6 +33,13 @@ class Healing:
         self.db = cloud.db
         self.hosts = hosts
         self.servers = ServerStore()
+        self.leftovers = Leftovers(cloud)
+
+    async def report(self, report: ReportServers) -> list[Removal]:
+        """What a host that starts, or was cut off, must remove before it takes any order."""
+        removals = await self.leftovers.on(report.host, report.server_ids)
+        await self.leftovers.complete_evacuations(report.host, report.server_ids)
+        return removals
 
     async def heartbeat(self, beat: Heartbeat) -> None:
         """A host that was rebooted gets its servers back at once."""
@@ -40,9 +48,9 @@ class Healing:
             await self.heal_host(await self.hosts.get(beat.host))
 
     async def heal(self) -> None:
-        """Every host that answers, one after another."""
+        """Every host that answers, one after another; one that was only declared down loses what moved away, and gets nothing."""
         for host in await self.hosts.everyone():
-            if self.hosts.is_up(host):
+            if self.hosts.is_heard_of(host):
                 try:
                     await self.heal_host(host)
                 except Condition as error:
@@ -56,13 +64,18 @@ class Healing:
             servers = await self.servers.on_host(tx, host.name)
         domains: list[DomainState] = await self.cloud.bus.call(agent_topic(host.name), ListDomains(), timeout_seconds=30)
         found = {domain.server_id: domain for domain in domains}
+        # What runs elsewhere goes before anything is started here.
+        for removal in await self.leftovers.on(host.name, found):
+            message = DestroyServer(server_id=removal.server_id, keep_disks=removal.keep_disks)
+            await self.cloud.bus.call(agent_topic(host.name), message, timeout_seconds=120)
+        await self.leftovers.complete_evacuations(host.name, found)
+        if not self.hosts.is_up(host):
+            return
         for server in servers:
             if server.task_state is None:
                 await self._heal_server(server, found.get(server.id), was_rebooted=was_rebooted)
         if was_rebooted:
             await self.hosts.change(host, recovered_boot_id=host.capacity.boot_id)
-        for server_id in found.keys() - {server.id for server in servers}:
-            await self._remove_leftover(host, server_id)
 
     async def _heal_server(self, server: Server, domain: DomainState | None, *, was_rebooted: bool) -> None:
         power = domain.power_state if domain else None
@@ -89,18 +102,6 @@ class Healing:
         async with self.db.write() as tx:
             unchanged = server_table.c.task_state.is_(None), server_table.c.vm_state == server.vm_state
             await self.servers.update(tx, server.id, *unchanged, updated_at=now(), **values)
-
-    async def _remove_leftover(self, host: Host, server_id: str) -> None:
-        async with self.db.read() as tx:
-            row = await self.servers.get(tx, server_id)
-        if row is None:
-            # No row of any age: this database never made it. It may be another cloud's, or newer than a restored backup.
-            log.warning(
-                "host %s runs server %s, which this cloud does not know; remove it by hand if it is a leftover", host.name, server_id
-            )
-        elif row.deleted_at is not None:
-            log.warning("host %s still has the deleted server %s; it is removed", host.name, server_id)
-            await self.cloud.bus.call(agent_topic(host.name), DestroyServer(server_id=server_id), timeout_seconds=120)
 
     async def free_stuck(self) -> None:
         """A task state that no saga stands behind any more is cleared; a server that was never finished is in ERROR."""

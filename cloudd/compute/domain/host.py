@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from cloudd.compute.errors import HostNotFound
+from cloudd.compute.errors import EvacuationsPending, HostNotFound
 from cloudd.compute.messages import Heartbeat
 from cloudd.compute.settings import ComputeSettings
 from cloudd.compute.store.aggregate import AggregateStore
 from cloudd.compute.store.host import Host, HostStore, host_table
+from cloudd.compute.store.migration import EVACUATION, MigrationStore
 from cloudd.compute.store.server import ServerStore
 from cloudd.kit.clock import now
 from cloudd.kit.service import Cloud
@@ -41,6 +42,7 @@ class Hosts:
         self.store = HostStore()
         self.servers = ServerStore()
         self.aggregates = AggregateStore()
+        self.migrations = MigrationStore()
         self._meeting = asyncio.Lock()
 
     async def heartbeat(self, beat: Heartbeat) -> Host:
@@ -119,8 +121,11 @@ class Hosts:
         raise HostNotFound(host=key)
 
     async def change(self, host: Host, **values: Any) -> Host:
-        """Enable, disable or force down."""
+        """Enable, disable, force down or up again. EvacuationsPending while the host has not cleaned up after what was taken from it."""
         async with self.db.write() as tx:
+            is_raised = host.is_forced_down and values.get("is_forced_down") is False
+            if is_raised and await self.migrations.away_from(tx, host.name, EVACUATION, "done"):
+                raise EvacuationsPending(host=host.name)
             await self.store.update(tx, host.id, **values)
         return msgspec.structs.replace(host, **values)
 
@@ -137,7 +142,11 @@ class Hosts:
 
     def is_up(self, host: Host) -> bool:
         """Heard of lately, and not declared dead by an operator."""
-        return not host.is_forced_down and host.seen_at > now() - timedelta(seconds=self.settings.host_down_seconds)
+        return not host.is_forced_down and self.is_heard_of(host)
+
+    def is_heard_of(self, host: Host) -> bool:
+        """Heard of lately, whatever an operator says of it."""
+        return host.seen_at > now() - timedelta(seconds=self.settings.host_down_seconds)
 
     async def zones(self) -> dict[str, list[Host]]:
         """Availability zone to its hosts: an aggregate's zone goes before the one a host names itself."""

@@ -1,6 +1,7 @@
 """Chooses a server's host: placement says where there is room, rules say where it may go, weights say where it is best."""
 
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -41,13 +42,47 @@ class Scheduler:
             if host.id in held:
                 return Chosen(host.name, host.id, zone)
         resources = amounts(server.flavor, local_disk_gib)
-        candidates = await placement.candidates(resources, limit=_MOST_CANDIDATES)
+
+        async def claim(provider_id: str) -> None:
+            await placement.claim(server.id, provider_id, resources, server.project_id, server.user_id)
+
+        return await self._first(server, resources, zones, claim, wanted_host=server.wanted_host)
+
+    async def move(self, server: Server, resources: dict[str, int], *, migration_id: str, wanted_host: str | None) -> Chosen:
+        """Choose another host and claim there; the migration holds what the server had until now. A second call finds the choice."""
+        placement = self.cloud.client(PlacementClient)
+        zones = {host.name: (host, zone) for zone, hosts in (await self.hosts.zones()).items() for host in hosts}
+        if await placement.allocations_of(migration_id):
+            held = await placement.allocations_of(server.id)
+            for host, zone in zones.values():
+                if host.id in held:
+                    return Chosen(host.name, host.id, zone)
+
+        async def claim(provider_id: str) -> None:
+            await placement.move(server.id, migration_id, provider_id, resources, server.project_id, server.user_id)
+
+        source = zones.pop(server.host or "", None)
+        if not zones:
+            raise NoValidHost(reason=f"The cloud has no host beside {source[0].name if source else 'none'}.")
+        return await self._first(server, resources, zones, claim, wanted_host=wanted_host)
+
+    async def _first(
+        self,
+        server: Server,
+        resources: dict[str, int],
+        zones: dict[str, tuple[Host, str]],
+        claim: Callable[[str], Awaitable[None]],
+        *,
+        wanted_host: str | None,
+    ) -> Chosen:
+        """The best of the hosts in `zones` where the claim succeeds."""
+        candidates = await self.cloud.client(PlacementClient).candidates(resources, limit=_MOST_CANDIDATES)
         if not candidates:
             raise NoValidHost(reason=f"No host has {_written(resources)} free.")
-        fitting = await self._fitting(server, candidates, zones)
+        fitting = await self._fitting(server, candidates, zones, wanted_host=wanted_host)
         for candidate in fitting:
             try:
-                await placement.claim(server.id, candidate.provider_id, resources, server.project_id, server.user_id)
+                await claim(candidate.provider_id)
             except Condition as error:
                 if error.status >= 500:
                     raise
@@ -57,7 +92,9 @@ class Scheduler:
             return Chosen(host.name, host.id, zone)
         raise NoValidHost(reason="Every host with room is down, disabled or excluded by the server's zone, hints or group.")
 
-    async def _fitting(self, server: Server, candidates: list[Candidate], zones: dict[str, tuple[Host, str]]) -> list[Candidate]:
+    async def _fitting(
+        self, server: Server, candidates: list[Candidate], zones: dict[str, tuple[Host, str]], *, wanted_host: str | None
+    ) -> list[Candidate]:
         group, peers = await self._group(server)
         hints = server.scheduler_hints
         fitting = []
@@ -65,7 +102,7 @@ class Scheduler:
             host, zone = zones.get(candidate.name, (None, ""))
             if host is None or not host.is_enabled or not self.hosts.is_up(host):
                 continue
-            if server.pinned_availability_zone not in (None, zone) or server.wanted_host not in (None, host.name):
+            if server.pinned_availability_zone not in (None, zone) or wanted_host not in (None, host.name):
                 continue
             if not _hints_allow(hints, host.name, peers) or not _group_allows(group, host.name, peers):
                 continue

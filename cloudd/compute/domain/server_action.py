@@ -18,7 +18,7 @@ from cloudd.kit.errors import Conflict
 from cloudd.kit.service import Cloud
 
 # What the API calls an action in a server's history.
-_RECORDED = {"hard_reboot": "reboot"}
+_RECORDED = {"hard_reboot": "reboot", "live_migrate": "live-migration"}
 
 
 class ServerActions:

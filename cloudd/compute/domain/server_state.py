@@ -12,6 +12,7 @@ NO_STATE, RUNNING, POWER_PAUSED, SHUTDOWN, CRASHED, POWER_SUSPENDED = 0, 1, 3, 4
 
 DELETING = "deleting"
 SCHEDULING = "scheduling"
+MIGRATING = "migrating"
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -43,6 +44,10 @@ RULES: dict[str, Rule] = {
     "resize": Rule(_in(ACTIVE, STOPPED), "resize_prep"),
     "confirmResize": Rule(_in(RESIZED), "resize_confirming"),
     "revertResize": Rule(_in(RESIZED), "resize_reverting"),
+    "migrate": Rule(_in(ACTIVE, STOPPED), "resize_prep"),
+    "live_migrate": Rule(_in(ACTIVE, PAUSED), MIGRATING),
+    # A server whose host is dead may have been busy when it died.
+    "evacuate": Rule(_in(ACTIVE, STOPPED, ERROR), "rebuilding", while_busy=True),
     "createImage": Rule(_in(ACTIVE, STOPPED, PAUSED, SUSPENDED), "image_snapshot"),
     "attach_volume": Rule(_in(ACTIVE, STOPPED, PAUSED, SUSPENDED, RESIZED), while_busy=False),
     "detach_volume": Rule(_in(ACTIVE, STOPPED, PAUSED, SUSPENDED, RESIZED, ERROR)),
@@ -72,13 +77,12 @@ _BY_TASK = {
     (ACTIVE, "rebuilding"): "REBUILD",
     (STOPPED, "rebuilding"): "REBUILD",
     (ERROR, "rebuilding"): "REBUILD",
-    (ACTIVE, "resize_prep"): "RESIZE",
-    (STOPPED, "resize_prep"): "RESIZE",
+    **{(state, f"resize_{stage}"): "RESIZE" for state in (ACTIVE, STOPPED) for stage in ("prep", "migrating", "migrated", "finish")},
+    (ACTIVE, MIGRATING): "MIGRATING",
+    (PAUSED, MIGRATING): "MIGRATING",
     (RESIZED, "resize_reverting"): "REVERT_RESIZE",
 }
-STATUSES = frozenset(
-    {*_BY_STATE.values(), *_BY_TASK.values(), "PASSWORD", "MIGRATING", "SHELVED", "SHELVED_OFFLOADED", "SOFT_DELETED", "UNKNOWN"}
-)
+STATUSES = frozenset({*_BY_STATE.values(), *_BY_TASK.values(), "PASSWORD", "SHELVED", "SHELVED_OFFLOADED", "SOFT_DELETED", "UNKNOWN"})
 _NO_PROGRESS = {"SHUTOFF", "ERROR", "SUSPENDED", "PAUSED", "DELETED"}
 
 

@@ -26,13 +26,35 @@ class PowerServerParams(ServerParams, kw_only=True):
     act: str
 
 
+class MoveServerParams(ServerParams, kw_only=True):
+    """A move that the row `migration_id` describes; `wanted_host` None lets the scheduler choose."""
+
+    migration_id: str
+    source_host: str
+    wanted_host: str | None = None
+    local_disk_gib: int
+
+
+class EvacuateServerParams(MoveServerParams, kw_only=True):
+    """`stays_off`: it is not started where it is rebuilt."""
+
+    stays_off: bool = False
+
+
 class ResizeServerParams(ServerParams, kw_only=True):
-    """`flavor` is the one to take on, `old_flavor` the one before."""
+    """`flavor` is the one to take on, `old_flavor` the one before; a migration has the same twice, and `must_move`.
+
+    Without `migration_id` (begun by an older version) the server stays on its host.
+    """
 
     flavor: FlavorFacts
     old_flavor: FlavorFacts
     old_local_disk_gib: int
     local_disk_gib: int
+    migration_id: str = ""
+    source_host: str = ""
+    wanted_host: str | None = None
+    must_move: bool = False
 
 
 class RebuildServerParams(ServerParams, kw_only=True):

@@ -111,6 +111,49 @@ class HostCapacity(msgspec.Struct, kw_only=True, frozen=True):
     boot_id: str = ""
 
 
+class OfferedFile(msgspec.Struct, kw_only=True, frozen=True):
+    """A file of a server that another host may fetch; `name` is below the directory of instances' files (`_base/…` for a base image).
+
+    A disk has a `virtual_size_bytes`, and in `backing` the name of the base image that it stands on, with its format.
+    """
+
+    name: str
+    size_bytes: int
+    virtual_size_bytes: int = 0
+    backing: str = ""
+    backing_format: str = ""
+
+
+class DiskOffer(msgspec.Struct, kw_only=True, frozen=True):
+    """Where another host of the cloud fetches a server's files, until the offer is withdrawn."""
+
+    address: str
+    port: int
+    files: list[OfferedFile] = []
+
+
+class MigrationPhase(enum.StrEnum):
+    """NONE: no live migration is under way or remembered, and the server is here. MOVED: it is here no more."""
+
+    NONE = "none"
+    RUNNING = "running"
+    MOVED = "moved"
+    FAILED = "failed"
+
+
+class MigrationProgress(msgspec.Struct, kw_only=True, frozen=True):
+    """How far a live migration away from this host is; sizes in bytes."""
+
+    phase: MigrationPhase
+    error: str = ""
+    memory_total_bytes: int = 0
+    memory_processed_bytes: int = 0
+    memory_remaining_bytes: int = 0
+    disk_total_bytes: int = 0
+    disk_processed_bytes: int = 0
+    disk_remaining_bytes: int = 0
+
+
 class DriverError(Exception):
     """An act failed: `code` is stable and for machines, the message says what, where, and what to do."""
 
@@ -149,6 +192,10 @@ class ComputeDriver(abc.ABC):
     @abc.abstractmethod
     async def domains(self) -> list[DomainState]:
         """Every domain that is ours, in any state; those of others on the same hypervisor are left out."""
+
+    @abc.abstractmethod
+    async def holdings(self) -> list[str]:
+        """Ids of the servers of which anything is here: a domain, or files only."""
 
     @abc.abstractmethod
     async def build(self, spec: ServerSpec, *, power_on: bool = True) -> None:
@@ -225,6 +272,40 @@ class ComputeDriver(abc.ABC):
     @abc.abstractmethod
     async def revert_resize(self, spec: ServerSpec, *, power_on: bool = True) -> None:
         """Stop, put the kept root disk back, take on `spec`'s size and start."""
+
+    @abc.abstractmethod
+    async def offer_disks(self, server_id: str) -> DiskOffer:
+        """Let other hosts of the cloud read the server's local files, and the base images they stand on; replaces an older offer."""
+
+    @abc.abstractmethod
+    async def withdraw_disks(self, server_id: str) -> None:
+        """End the offer; fine where there is none."""
+
+    @abc.abstractmethod
+    async def receive_disks(self, spec: ServerSpec, offer: DiskOffer, *, copy: bool) -> None:
+        """Make the files of an offer here, what is there already excepted; a root disk grows to the size that `spec` gives it.
+
+        `copy` false makes disks of the right size without contents, which a live migration then fills.
+        """
+
+    @abc.abstractmethod
+    async def start_migration(self, server_id: str, address: str) -> None:
+        """Begin to move the running server with its local disks to the host at `address`, where its files were received.
+
+        Returns once it is under way; a second call changes nothing. The server stays here, running, unless it ends well.
+        """
+
+    @abc.abstractmethod
+    async def migration_progress(self, server_id: str) -> MigrationProgress:
+        """How far it is, and how it ended."""
+
+    @abc.abstractmethod
+    async def abort_migration(self, server_id: str) -> None:
+        """Call it off; it ends soon after, unless it has gone too far. Fine when none is under way."""
+
+    @abc.abstractmethod
+    async def force_migration(self, server_id: str) -> None:
+        """Freeze the guest so that a live migration that cannot keep up comes to its end; it wakes at the destination."""
 
 
 def domain_name(server_id: str) -> str:

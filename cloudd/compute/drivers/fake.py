@@ -9,12 +9,16 @@ import msgspec
 
 from cloudd.compute.drivers.base import (
     ComputeDriver,
+    DiskOffer,
     DiskSpec,
     DomainNotFoundError,
     DomainState,
     DriverError,
     HostCapacity,
     InterfaceSpec,
+    MigrationPhase,
+    MigrationProgress,
+    OfferedFile,
     PowerState,
     RebootKind,
     ServerSpec,
@@ -43,10 +47,33 @@ class FakeDomain:
 
 
 class FakeDriver(ComputeDriver):
-    """Keeps domains in a dict. `latency_seconds` is spent in every act that changes something."""
+    """Keeps domains in a dict. `latency_seconds` is spent in every act that changes something.
 
-    def __init__(self, *, vcpus: int = 4096, memory_mib: int = 8 << 20, disk_gib: int = 1 << 20, latency_seconds: float = 0.0) -> None:
+    Fakes with the same `rack` (address → driver) are hosts of one cloud: servers can move between them.
+    """
+
+    def __init__(
+        self,
+        *,
+        vcpus: int = 4096,
+        memory_mib: int = 8 << 20,
+        disk_gib: int = 1 << 20,
+        latency_seconds: float = 0.0,
+        address: str = "",
+        rack: "dict[str, FakeDriver] | None" = None,
+    ) -> None:
         self.domain_by_id: dict[str, FakeDomain] = {}
+        #: ids of the servers whose local files are here
+        self.disks: set[str] = set()
+        self.offers: set[str] = set()
+        #: server id → address it is on its way to
+        self.leaving: dict[str, str] = {}
+        self.failed_moves: dict[str, str] = {}
+        #: True: live migrations go on until they are aborted, forced, or this is False again
+        self.holds_migrations = False
+        self.address = address
+        self.rack = {} if rack is None else rack
+        self.rack[address] = self
         self.latency_seconds = latency_seconds
         self.boot_id = "fake-boot"
         self.failures: dict[str, DriverError] = {}
@@ -84,13 +111,17 @@ class FakeDriver(ComputeDriver):
     async def domains(self) -> list[DomainState]:
         return [DomainState(i, d.power_state, d.spec.vcpus, d.spec.memory_mib) for i, d in self.domain_by_id.items()]
 
+    async def holdings(self) -> list[str]:
+        return sorted({*self.domain_by_id, *self.disks})
+
     async def build(self, spec: ServerSpec, *, power_on: bool = True) -> None:
         await self._act("build")
         domain = self.domain_by_id.get(spec.server_id)
         if domain is None:
-            if spec.disks_must_exist and any(not disk.volume_id for disk in spec.disks):
+            if spec.disks_must_exist and spec.server_id not in self.disks and any(not disk.volume_id for disk in spec.disks):
                 raise DriverError("root_disk_missing", f"The root disk of server {spec.server_id} is not on this host.")
             domain = self.domain_by_id[spec.server_id] = FakeDomain(spec)
+        self.disks.add(spec.server_id)
         if domain.power_state is PowerState.SHUTOFF:
             domain.spec = spec
             if power_on:
@@ -99,6 +130,9 @@ class FakeDriver(ComputeDriver):
     async def destroy(self, server_id: str, *, keep_disks: bool = False) -> None:
         await self._act("destroy")
         self.domain_by_id.pop(server_id, None)
+        if not keep_disks:
+            self.disks.discard(server_id)
+            self.offers.discard(server_id)
 
     async def power_on(self, server_id: str) -> None:
         await self._act("power_on")
@@ -113,6 +147,7 @@ class FakeDriver(ComputeDriver):
     async def reboot(self, spec: ServerSpec, kind: RebootKind, *, timeout_seconds: float = 60) -> None:
         await self._act("reboot")
         domain = self.domain_by_id.setdefault(spec.server_id, FakeDomain(spec))
+        self.disks.add(spec.server_id)
         if kind is RebootKind.HARD:
             domain.spec = spec
         self._boot(domain)
@@ -185,6 +220,57 @@ class FakeDriver(ComputeDriver):
         domain = self._domain(spec.server_id)
         domain.before_resize = None
         self._set_size(domain, spec, power_on=power_on)
+
+    async def offer_disks(self, server_id: str) -> DiskOffer:
+        await self._act("offer_disks")
+        if server_id not in self.disks:
+            raise DriverError("root_disk_missing", f"No disk of server {server_id} is on this host.")
+        self.offers.add(server_id)
+        return DiskOffer(address=self.address, port=1, files=[OfferedFile(name="root.qcow2", size_bytes=1, virtual_size_bytes=1)])
+
+    async def withdraw_disks(self, server_id: str) -> None:
+        await self._act("withdraw_disks")
+        self.offers.discard(server_id)
+
+    async def receive_disks(self, spec: ServerSpec, offer: DiskOffer, *, copy: bool) -> None:
+        await self._act("receive_disks")
+        source = self.rack.get(offer.address)
+        if source is None or spec.server_id not in source.offers:
+            raise DriverError("offer_gone", f"Host {offer.address} does not offer the disks of server {spec.server_id}.", retryable=True)
+        self.disks.add(spec.server_id)
+
+    async def start_migration(self, server_id: str, address: str) -> None:
+        await self._act("start_migration")
+        if self._domain(server_id).power_state not in (PowerState.RUNNING, PowerState.PAUSED):
+            raise DriverError("not_running", f"Server {server_id} does not run; migrate it cold.")
+        target = self.rack.get(address)
+        if target is None or server_id not in target.disks:
+            raise DriverError("not_received", f"Host {address} is not prepared for server {server_id}.")
+        self.failed_moves.pop(server_id, None)
+        self.leaving[server_id] = address
+
+    async def migration_progress(self, server_id: str) -> MigrationProgress:
+        await self._act("migration_progress")
+        if server_id in self.leaving and not self.holds_migrations:
+            self._move(server_id)
+        if server_id in self.leaving:
+            return MigrationProgress(phase=MigrationPhase.RUNNING, memory_total_bytes=100, memory_remaining_bytes=60)
+        if server_id in self.failed_moves:
+            return MigrationProgress(phase=MigrationPhase.FAILED, error=self.failed_moves[server_id])
+        return MigrationProgress(phase=MigrationPhase.NONE if server_id in self.domain_by_id else MigrationPhase.MOVED)
+
+    async def abort_migration(self, server_id: str) -> None:
+        await self._act("abort_migration")
+        if self.leaving.pop(server_id, None):
+            self.failed_moves[server_id] = "The migration was called off."
+
+    async def force_migration(self, server_id: str) -> None:
+        await self._act("force_migration")
+        if server_id in self.leaving:
+            self._move(server_id)
+
+    def _move(self, server_id: str) -> None:
+        self.rack[self.leaving.pop(server_id)].domain_by_id[server_id] = self.domain_by_id.pop(server_id)
 
     def _set_size(self, domain: FakeDomain, spec: ServerSpec, *, power_on: bool) -> None:
         domain.spec = spec

@@ -19,14 +19,7 @@ class RecoverServer(ServerSaga):
     async def connect(self, run: Run) -> None:
         """Ports and volumes as the host needs them, told anew: a rebooted host has forgotten them."""
         server = await self.server(run)
-        devices, interfaces = await self.parts(server.id)
-        for interface in interfaces:
-            await self.network.bind(interface, server, server.host or "")
-        for device in devices:
-            if device.volume_id:
-                connection = await self.volumes.attach(device, server.id, server.host or "")
-                async with self.db.write() as tx:
-                    await self.devices.update(tx, device.id, connection=connection)
+        await self.connect_to(server, server.host or "")
 
     async def build(self, run: Run) -> None:
         server = await self.server(run)

@@ -1,5 +1,7 @@
 """What the sagas on a server have in common: its rows, its host, and how they end."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ from cloudd.compute.domain.server_image import ServerImages
 from cloudd.compute.domain.server_network import ServerNetwork
 from cloudd.compute.domain.server_volume import ServerVolumes
 from cloudd.compute.drivers.base import ServerSpec
-from cloudd.compute.errors import HostFailed, ServerNotFound
+from cloudd.compute.errors import HostFailed, ServerNotFound, StillBusy
 from cloudd.compute.messages import agent_topic
 from cloudd.compute.metadata.facts import tree
 from cloudd.compute.settings import ComputeSettings
@@ -23,6 +25,8 @@ from cloudd.kit.clock import iso_z, now
 from cloudd.kit.errors import Condition
 from cloudd.kit.saga import Run, Saga
 from cloudd.kit.service import Cloud
+
+_POLL_SECONDS = 0.2
 
 
 class ServerSaga(Saga):
@@ -55,6 +59,33 @@ class ServerSaga(Saga):
         """The server's disks and NICs."""
         async with self.db.read() as tx:
             return (await self.devices.of(tx, [server_id]))[server_id], (await self.interfaces.of(tx, [server_id]))[server_id]
+
+    async def connect_to(self, server: Server, host: str) -> None:
+        """The server's ports and volumes are on that host, told anew: also to one that has forgotten them."""
+        devices, interfaces = await self.parts(server.id)
+        for interface in interfaces:
+            await self.network.bind(interface, server, host)
+        await self.connect_volumes(server, host, devices)
+
+    async def connect_volumes(self, server: Server, host: str, devices: list[BlockDevice]) -> None:
+        """The volumes among the devices are reached from that host."""
+        for device in devices:
+            if device.volume_id:
+                connection = await self.volumes.attach(device, server.id, host)
+                async with self.db.write() as tx:
+                    await self.devices.update(tx, device.id, connection=connection)
+
+    async def until_alone(self, run: Run) -> None:
+        """Wait for other work on the server to end. StillBusy after the build's timeout."""
+        deadline = now() + timedelta(seconds=self.settings.build_timeout_seconds)
+        while await self._others(run):
+            if now() > deadline:
+                raise StillBusy(server_id=run.params.server_id)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _others(self, run: Run) -> bool:
+        async with self.db.read() as tx:
+            return any(row.id != run.id for row in await self.cloud.sagas.active_for(tx, run.params.server_id))
 
     async def ask(self, host: str | None, message: Message, *, timeout_seconds: float = 120) -> Any:
         """Let the host do it. HostFailed where the server has none."""

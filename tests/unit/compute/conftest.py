@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from cloudd.compute.agent.agent import ComputeAgent
+from cloudd.compute.agent.image import HostImages
 from cloudd.compute.drivers.fake import FakeDriver
+from cloudd.compute.store.host import host_table
+from cloudd.kit.clock import now
+from cloudd.kit.settings import HostSettings
 from tests.conftest import EmbeddedCloud
 
 Api = Callable[..., Awaitable[Any]]
+FIRST_HOST = "testhost"
 
 
 class Compute:
@@ -21,13 +28,71 @@ class Compute:
         self.cloud = cloud
         self.image_id = ""
         self.network_id = ""
+        self._lost: dict[str, ComputeAgent] = {}
+
+    @property
+    def agents(self) -> dict[str, ComputeAgent]:
+        """Every host's agent by the host's name."""
+        return {agent.host.name: agent for agent in self.cloud.process.agents if isinstance(agent, ComputeAgent)}
+
+    def driver_of(self, host: str) -> FakeDriver:
+        """One host's driver."""
+        driver = {**self.agents, **self._lost}[host].driver
+        assert isinstance(driver, FakeDriver)
+        return driver
 
     @property
     def driver(self) -> FakeDriver:
-        """The only host's driver."""
-        (agent,) = (agent for agent in self.cloud.process.agents if isinstance(agent, ComputeAgent))
+        """The first host's driver."""
+        return self.driver_of(FIRST_HOST)
+
+    @property
+    def _images(self) -> HostImages:
+        return {**self.agents, **self._lost}[FIRST_HOST].images
+
+    async def add_host(self, name: str, **capacity: int) -> FakeDriver:
+        """Another host on the same bus, in the rack of the first."""
+        host = HostSettings(name=name, management_address=f"10.9.0.{len(self.agents) + 1}")
+        driver = FakeDriver(address=host.management_address, rack=self.driver.rack, **capacity)
+        agent = ComputeAgent(driver, self._images, self.cloud.cloud.bus, host, 5)
+        await agent.start()
+        self.cloud.process.agents.append(agent)
+        return driver
+
+    async def lose_host(self, name: str) -> None:
+        """Cut its power: it does not answer, and the cloud knows."""
+        agent = self.agents[name]
+        await agent.stop()
+        self._lost[name] = agent
+        self.cloud.process.agents.remove(agent)
+        self.driver.rack.pop(agent.host.management_address, None)
+        await self._see(name, now() - timedelta(hours=1))
+
+    async def return_host(self, name: str, *, rebooted: bool = True) -> None:
+        """It is back: after a power cut, or `rebooted` false, it was only cut off."""
+        agent = self._lost[name]
         assert isinstance(agent.driver, FakeDriver)
-        return agent.driver
+        self.driver.rack[agent.host.management_address] = agent.driver
+        if rebooted:
+            agent.driver.reboot_host()
+        fresh = ComputeAgent(agent.driver, self._images, self.cloud.cloud.bus, agent.host, 5)
+        self.cloud.process.agents.append(fresh)
+        del self._lost[name]
+        await fresh.start()
+        await self.cloud.settle()
+
+    async def heal(self) -> None:
+        """Let the hosts report, and the reconciler look."""
+        for agent in self.agents.values():
+            await agent._beat_once()
+        (service,) = (service for service in self.cloud.process.services if service.name == "compute")
+        (reconciler,) = (one for one in service.reconcilers if one.name == "compute.heal")
+        await reconciler.run()
+        await self.cloud.settle()
+
+    async def _see(self, name: str, moment: datetime) -> None:
+        async with self.cloud.cloud.db.write() as tx:
+            await tx.execute(sa.update(host_table).where(host_table.c.name == name).values(seen_at=moment))
 
     async def call(
         self, method: str, path: str, body: Any = None, *, status: int | None = None, version: str = "2.96", as_: str = "demo"

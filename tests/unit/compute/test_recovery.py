@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from cloudd.compute.agent.agent import ComputeAgent
 from cloudd.compute.drivers.base import PowerState
-from cloudd.kit.reconcile import Reconciler
 from tests.unit.compute.conftest import Compute
 
 pytestmark = pytest.mark.services("identity", "image", "placement", "network", "compute")
-
-
-async def heal(compute: Compute) -> None:
-    """Let the host report, and the reconciler look."""
-    (agent,) = (agent for agent in compute.cloud.process.agents if isinstance(agent, ComputeAgent))
-    await agent._beat_once()
-    (service,) = (service for service in compute.cloud.process.services if service.name == "compute")
-    (reconciler,) = (one for one in service.reconcilers if one.name == "compute.heal")
-    assert isinstance(reconciler, Reconciler)
-    await reconciler.run()
-    await compute.cloud.settle()
 
 
 async def test_after_a_reboot_of_the_host_what_ran_runs_again(compute: Compute) -> None:
     running, stopped = await compute.make_server("runs"), await compute.make_server("stands")
     await compute.act(stopped["id"], "os-stop")
     compute.driver.reboot_host()
-    await heal(compute)
+    await compute.heal()
     assert compute.driver.domain_by_id[running["id"]].power_state is PowerState.RUNNING
     assert compute.driver.domain_by_id[stopped["id"]].power_state is PowerState.SHUTOFF
     assert (await compute.show(running["id"]))["status"] == "ACTIVE"
@@ -37,14 +24,14 @@ async def test_after_a_reboot_of_the_host_what_ran_runs_again(compute: Compute) 
 async def test_a_guest_that_powers_off_becomes_shutoff(compute: Compute) -> None:
     server = await compute.make_server()
     compute.driver.domain_by_id[server["id"]].power_state = PowerState.SHUTOFF
-    await heal(compute)
+    await compute.heal()
     assert (await compute.show(server["id"]))["status"] == "SHUTOFF"
 
 
 async def test_a_server_whose_domain_and_disk_are_gone_says_so(compute: Compute) -> None:
     server = await compute.make_server()
-    del compute.driver.domain_by_id[server["id"]]
-    await heal(compute)
+    await compute.driver.destroy(server["id"])
+    await compute.heal()
     after = await compute.show(server["id"])
     assert after["status"] == "ERROR"
     assert "disk" in after["fault"]["message"]
@@ -57,7 +44,7 @@ async def test_leftovers_of_deleted_servers_go_and_strangers_stay(compute: Compu
     await compute.cloud.settle()
     compute.driver.domain_by_id[server["id"]] = domain
     compute.driver.domain_by_id["stranger"] = domain
-    await heal(compute)
+    await compute.heal()
     assert set(compute.driver.domain_by_id) == {"stranger"}
 
 

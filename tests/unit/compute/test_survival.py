@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from cloudd.compute.agent.agent import ComputeAgent
 from cloudd.compute.drivers.base import DriverError, PowerState
 from cloudd.compute.store.block_device import block_device_table
 from cloudd.compute.store.interface import interface_table
 from cloudd.compute.store.server import server_table
-from cloudd.kit.saga import ACTIVE_STATES, STUCK, saga_table
+from cloudd.kit.saga import STUCK, saga_table
 from cloudd.placement.client import PlacementClient
+from tests.killer import Killer as SagaKiller
 from tests.unit.compute.conftest import Compute
 from tests.unit.compute.test_volume_attachment import make_volume, volume
 
-Work = Callable[[], Awaitable[Any]]
 
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing catches it."""
-
-
-class Killer:
-    """Runs work again and again, each time with a kill at the next point, and lets a worker go on after each."""
+class Killer(SagaKiller):
+    """Kills the sagas of compute's cloud."""
 
     def __init__(self, compute: Compute) -> None:
-        self.compute = compute
-        self.sagas = compute.cloud.cloud.sagas
-
-    async def points(self, kind: str, work: Work) -> list[str]:
-        """The points that an undisturbed run of sagas of this kind passes."""
-        seen: list[str] = []
-        self.sagas.probe = lambda point: seen.append(point) if point.startswith(kind) else None
-        await work()
-        await self.compute.cloud.settle()
-        self.sagas.probe = lambda point: None
-        return seen
-
-    async def with_kill_at(self, point: str, work: Work) -> None:
-        """Do the work, be killed once at that point, and be started again."""
-        armed = [True]
-
-        def probe(here: str) -> None:
-            if here == point and armed:
-                armed.clear()
-                raise Killed
-
-        self.sagas.probe = probe
-        await work()
-        for _ in range(200):
-            if not armed:
-                break
-            await asyncio.sleep(0.02)
-        assert not armed, f"{point} was never reached"
-        db = self.compute.cloud.cloud.db
-        async with db.write() as tx:
-            active = saga_table.c.state.in_(ACTIVE_STATES)
-            await tx.execute(sa.update(saga_table).where(active).values(owner=None, lease_until=None))
-        await self.sagas.sweep()
-        await self.compute.cloud.settle()
-        self.sagas.probe = lambda here: None
+        super().__init__(compute.cloud)
 
 
 async def assert_clean(compute: Compute) -> None:
@@ -78,8 +36,8 @@ async def assert_clean(compute: Compute) -> None:
     assert compute.driver.domain_by_id == {}
     ports = (await compute.cloud.request("GET", "/network/v2.0/ports", as_="admin")).json()["ports"]
     assert [port for port in ports if port["device_owner"].startswith("compute:")] == []
-    (host,) = (await compute.call("GET", "/os-hypervisors", as_="admin"))["hypervisors"]
-    assert await cloud.client(PlacementClient).consumers_of(host["id"]) == {}
+    for host in (await compute.call("GET", "/os-hypervisors", as_="admin"))["hypervisors"]:
+        assert await cloud.client(PlacementClient).consumers_of(host["id"]) == {}
 
 
 async def create(compute: Compute, made: list[str]) -> None:
@@ -267,7 +225,7 @@ async def test_recover(compute: Compute) -> None:
 
     async def lose_power() -> None:
         compute.driver.reboot_host()
-        (agent,) = (agent for agent in compute.cloud.process.agents if isinstance(agent, ComputeAgent))
+        (agent,) = compute.agents.values()
         await agent._beat_once()
 
     for point in await killer.points("compute.recover_server", lose_power):

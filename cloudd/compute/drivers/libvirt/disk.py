@@ -36,6 +36,14 @@ class DiskStore:
         """Where one server's files are."""
         return LocalFiles(self.directory / server_id)
 
+    def server_ids(self) -> list[str]:
+        """The servers that have files here."""
+        return [path.name for path in self.directory.glob("*-*-*-*-*") if path.is_dir()]
+
+    def offered_path(self, server_id: str, name: str) -> Path:
+        """Where a file lies that `offered_files` names."""
+        return self.directory / name if name.startswith(f"{self.base_directory.name}/") else self.files(server_id).directory / name
+
     def make(self, spec: ServerSpec) -> None:
         """Make every local disk that is missing, and the config drive."""
         files = self.files(spec.server_id)
@@ -51,7 +59,7 @@ class DiskStore:
                 )
             self._make_disk(disk, files.disk(disk.name))
         if spec.config_drive and not files.config_drive.exists():
-            with _whole_file(files.config_drive) as part:
+            with whole_file(files.config_drive) as part:
                 write_config_drive(part, spec.config_drive)
 
     def remove(self, server_id: str) -> None:
@@ -60,7 +68,7 @@ class DiskStore:
             shutil.rmtree(self.files(server_id).directory)
 
     def _make_disk(self, disk: DiskSpec, path: Path) -> None:
-        with _whole_file(path) as part:
+        with whole_file(path) as part:
             if disk.image is None:
                 qemu_img("create", "-q", "-f", "qcow2", str(part), f"{disk.size_gib}G")
                 return
@@ -93,7 +101,7 @@ class DiskStore:
         """A copy among the base images of a file that lies elsewhere."""
         path = self.base_directory / image.key
         if not path.exists():
-            with _whole_file(path) as part:
+            with whole_file(path) as part:
                 subprocess.run(["cp", "--reflink=auto", "--sparse=always", image.path, str(part)], check=True)
         return path
 
@@ -102,7 +110,7 @@ class DiskStore:
         files = self.files(server_id)
         kept = files.disk("root_before_resize")
         if files.disk("root").exists() and not kept.exists():
-            with _whole_file(kept) as part:
+            with whole_file(kept) as part:
                 subprocess.run(["cp", "--reflink=auto", "--sparse=always", str(files.disk("root")), str(part)], check=True)
 
     def has_shelved_root(self, server_id: str) -> bool:
@@ -127,7 +135,7 @@ class DiskStore:
 
 
 @contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name that becomes `path` only if the work ends well, so that a crash leaves nothing that looks finished."""
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)

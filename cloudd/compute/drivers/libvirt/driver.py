@@ -11,11 +11,13 @@ import libvirt
 
 from cloudd.compute.drivers.base import (
     ComputeDriver,
+    DiskOffer,
     DiskSpec,
     DomainState,
     DriverError,
     HostCapacity,
     InterfaceSpec,
+    MigrationProgress,
     PowerState,
     RebootKind,
     ServerSpec,
@@ -23,6 +25,7 @@ from cloudd.compute.drivers.base import (
 from cloudd.compute.drivers.libvirt import console, hotplug, snapshot
 from cloudd.compute.drivers.libvirt.connection import Connection
 from cloudd.compute.drivers.libvirt.disk import DiskStore
+from cloudd.compute.drivers.libvirt.disk_export import DiskExports
 from cloudd.compute.drivers.libvirt.domain_xml import (
     HostFeatures,
     disk_element,
@@ -33,7 +36,9 @@ from cloudd.compute.drivers.libvirt.domain_xml import (
     is_ours,
     parse,
 )
+from cloudd.compute.drivers.libvirt.migration import LiveMigrations
 from cloudd.compute.drivers.libvirt.switch import Switches
+from cloudd.compute.drivers.libvirt.transfer import make_offered, offered_files
 
 _POWER_STATES = {
     libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,
@@ -52,13 +57,29 @@ _UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFI
 
 
 class LibvirtDriver(ComputeDriver):
-    """`uri` chooses the hypervisor; `virt_type` is auto, kvm or qemu; `machine` pc or q35; `graphics` none or vnc."""
+    """`uri` chooses the hypervisor; `virt_type` is auto, kvm or qemu; `machine` pc or q35; `graphics` none or vnc.
+
+    Other hosts reach this one at `address`, and this one theirs by `migration_uri`, with the certificates in
+    `migration_tls_directory` (empty: without TLS).
+    """
 
     def __init__(
-        self, uri: str, directory: str, *, virt_type: str = "auto", machine: str = "pc", graphics: str = "none", cpu_mode: str = "auto"
+        self,
+        uri: str,
+        directory: str,
+        *,
+        virt_type: str = "auto",
+        machine: str = "pc",
+        graphics: str = "none",
+        cpu_mode: str = "auto",
+        address: str = "",
+        migration_uri: str = "qemu+tls://{address}/system",
+        migration_tls_directory: str = "",
     ) -> None:
         self._connection = Connection(uri)
         self._disks = DiskStore(Path(directory))
+        self._exports = DiskExports(address, migration_tls_directory)
+        self._migrations = LiveMigrations(self._connection, migration_uri, tls=bool(migration_tls_directory))
         self._wanted = (virt_type, machine, graphics, cpu_mode)
         self._features = HostFeatures()
 
@@ -67,6 +88,8 @@ class LibvirtDriver(ComputeDriver):
         self._features = await self._connection.run(self._find_features)
 
     async def close(self) -> None:
+        self._migrations.close()
+        await self._connection.run(self._exports.close_all)
         await self._connection.close()
 
     def _find_features(self) -> HostFeatures:
@@ -145,7 +168,11 @@ class LibvirtDriver(ComputeDriver):
             domain.create()
 
     def _define(self, spec: ServerSpec) -> Any:
-        return self._connection.open().defineXML(domain_xml(spec, self._features, self._disks.files(spec.server_id)))
+        domain = self._connection.open().defineXML(domain_xml(spec, self._features, self._disks.files(spec.server_id)))
+        # Only the control plane knows whether a server still belongs here when the host boots.
+        if domain.autostart():
+            domain.setAutostart(0)
+        return domain
 
     async def destroy(self, server_id: str, *, keep_disks: bool = False) -> None:
         await self._connection.run(self._destroy, server_id, keep_disks)
@@ -159,6 +186,7 @@ class LibvirtDriver(ComputeDriver):
             if self._connection.find(server_id) is not None:
                 self._connection.domain(server_id).undefine()
         if not keep_disks:
+            self._exports.close(server_id)
             self._disks.remove(server_id)
 
     async def power_on(self, server_id: str) -> None:
@@ -285,6 +313,43 @@ class LibvirtDriver(ComputeDriver):
         _plug_out(self._connection.domain(spec.server_id))
         self._disks.unshelve_root(spec.server_id)
         self._build(spec, power_on)
+
+    async def holdings(self) -> list[str]:
+        return await self._connection.run(self._holdings)
+
+    def _holdings(self) -> list[str]:
+        return sorted({*self._disks.server_ids(), *(state.server_id for state in self._domains())})
+
+    async def offer_disks(self, server_id: str) -> DiskOffer:
+        return await self._connection.run(self._offer_disks, server_id)
+
+    def _offer_disks(self, server_id: str) -> DiskOffer:
+        files = offered_files(self._disks, server_id)
+        port = self._exports.open(server_id, {file.name: self._disks.offered_path(server_id, file.name) for file in files})
+        return DiskOffer(address=self._exports.address, port=port, files=files)
+
+    async def withdraw_disks(self, server_id: str) -> None:
+        await self._connection.run(self._exports.close, server_id)
+
+    async def receive_disks(self, spec: ServerSpec, offer: DiskOffer, *, copy: bool) -> None:
+        await self._connection.run(self._receive_disks, spec, offer, copy)
+
+    def _receive_disks(self, spec: ServerSpec, offer: DiskOffer, copy: bool) -> None:
+        if self._connection.find(spec.server_id) is not None:
+            raise DriverError("already_here", f"Server {spec.server_id} is on this host already; its disks are not replaced.")
+        make_offered(self._disks, self._exports, spec, offer, copy=copy)
+
+    async def start_migration(self, server_id: str, address: str) -> None:
+        await self._connection.run(self._migrations.start, server_id, address)
+
+    async def migration_progress(self, server_id: str) -> MigrationProgress:
+        return await self._connection.run(self._migrations.progress, server_id)
+
+    async def abort_migration(self, server_id: str) -> None:
+        await self._connection.run(self._migrations.abort, server_id)
+
+    async def force_migration(self, server_id: str) -> None:
+        await self._connection.run(self._migrations.force, server_id)
 
 
 def _boot_id() -> str:
