@@ -34,7 +34,6 @@ def test_a_sound_host_has_nothing_to_say(health: ModuleType) -> None:
     assert told(health.failed_findings([], ["a.service"])) == []
     assert told(health.disk_findings({"/": (100 * GIB, 50 * GIB)})) == []
     assert told(health.memory_findings(1000, 500)) == []
-    assert told(health.clock_findings(0.5, 5)) == []
     assert told(health.certificate_findings({"host.pem": 100 * 86400}, 0, 30)) == []
     assert told(health.galera_findings(SYNCED, 3)) == []
     assert told(health.galera_findings({"wsrep_on": "OFF"}, 1)) == []
@@ -51,7 +50,6 @@ def test_a_sound_host_has_nothing_to_say(health: ModuleType) -> None:
         ("disk_findings", ({"/": (100 * GIB, 10 * GIB)},), [("warning", "/")]),
         ("disk_findings", ({"/": (100 * GIB, 1 * GIB)},), [("error", "/")]),
         ("memory_findings", (100000, 1000), [("warning", "memory")]),
-        ("clock_findings", (-7.0, 5), [("error", "clock")]),
         ("certificate_findings", ({"host.pem": 10 * 86400}, 0, 30), [("warning", "host.pem")]),
         ("certificate_findings", ({"host.pem": -86400}, 0, 30), [("error", "host.pem")]),
         ("galera_findings", (None, 3), [("error", "MariaDB")]),
@@ -74,8 +72,8 @@ def test_one_node_lists_the_queues_for_all(health: ModuleType) -> None:
     assert not health.is_first(None)
 
 
-def checks(*findings: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"name": "host.disks", "title": "disks", "findings": list(findings)}]
+def checks(*findings: dict[str, str]) -> dict[str, Any]:
+    return {"checks": [{"name": "host.disks", "title": "disks", "findings": list(findings)}]}
 
 
 FULL = {"level": "error", "subject": "/", "text": "is 99% full", "remedy": "make room"}
@@ -85,16 +83,22 @@ def test_the_report_names_hosts_and_remedies(report: ModuleType) -> None:
     rows = report.rows_of({"one": checks(), "two": checks(FULL)}, [{"name": "api", "title": "API", "findings": []}])
     assert not report.is_healthy(rows)
     text = report.table(rows)
-    assert "disks  1 error" in text
+    assert "disks   1 error" in text
     assert "ERROR: two: / is 99% full" in text
     assert "-> make room" in text
-    assert "API    well" in text
+    assert "API     well" in text
 
 
 def test_a_host_that_does_not_answer_is_told(report: ModuleType) -> None:
-    rows = report.rows_of({"one": checks(), "two": None}, [])
+    rows = report.rows_of({"one": checks(), "two": {"unreachable": True}}, [])
     assert [(f["host"], f["text"]) for row in rows for f in row["findings"]] == [("two", "does not answer ssh")]
     assert not report.is_healthy(rows)
+
+
+@pytest.mark.parametrize(("clock", "expected"), [(100, []), (130, []), (144, []), (90, ["-10.0"]), (160, ["+20.0"])])
+def test_a_clock_is_wrong_only_outside_the_time_that_passed(report: ModuleType, clock: float, expected: list[str]) -> None:
+    rows = report.rows_of({"one": checks() | {"asked": 100.0, "clock": clock}}, [], 140.0, 5)
+    assert [f["text"].split()[1] for row in rows for f in row["findings"]] == expected
 
 
 def test_warnings_alone_are_healthy(report: ModuleType) -> None:
