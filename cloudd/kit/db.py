@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from cloudd.kit import mariadb_connection
-from cloudd.kit.retry import committing, is_deadlock
+from cloudd.kit.retry import committing, is_deadlock, is_unavailable, retried
 from cloudd.kit.settings import DatabaseSettings
 
 #: how long a transaction waits for another process that writes to the same file
@@ -92,14 +93,10 @@ class Transaction:
         self.wrote = self.wrote or bool(getattr(statement, "is_dml", True))
         if isinstance(self._connection, sa.Connection):
             return self._connection.execute(statement, values)
-        try:
-            result = await self._connection.execute(statement, values)
-        except DBAPIError as error:
-            # Of a lost connection's transaction nothing is left. With READ COMMITTED a read needs nothing of what was read before it.
-            if not error.connection_invalidated or (self._write and self._begun):
-                raise
-            await self._connection.rollback()
-            result = await self._connection.execute(statement, values)
+        if self._write and self._begun:
+            return await self._connection.execute(statement, values)
+        # Of a write transaction nothing was done yet; with READ COMMITTED a read needs nothing of what was read before it.
+        result = await retried(partial(_execute, self._connection, statement, values), when=is_unavailable)
         self._begun = True
         return result
 
@@ -114,6 +111,18 @@ class Transaction:
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         self.hooks.append(hook)
+
+
+async def _execute(connection: AsyncConnection, statement: sa.Executable, values: Any) -> CursorResult[Any]:
+    """The statement, as the first of a transaction. Where the node is away the connection is given up for another one."""
+    try:
+        return await connection.execute(statement, values)
+    except DBAPIError as error:
+        if is_unavailable(error):
+            if not error.connection_invalidated:
+                await connection.invalidate()
+            await connection.rollback()
+        raise
 
 
 class Engine(Protocol):
@@ -185,11 +194,19 @@ class MariaDB:
     @asynccontextmanager
     async def begin(self, *, write: bool) -> AsyncIterator[Transaction]:
         # Closing the connection takes back what was not committed.
-        async with self.engine.connect() as connection:
+        # Nothing is lost when nobody answers: wait for the proxy to find another node.
+        connection = await retried(self._connection, when=is_unavailable)
+        try:
             tx = Transaction(connection, write=write)
             yield tx
             with committing() if tx.wrote else nullcontext():
                 await connection.commit()
+        finally:
+            # Shielded: a cancelled task must not leave it out of the pool.
+            await _finished(connection.close())
+
+    async def _connection(self) -> AsyncConnection:
+        return await self.engine.connect()
 
     async def run(self, work: Callable[[sa.Connection], Any]) -> Any:
         async with self.engine.begin() as connection:

@@ -47,8 +47,10 @@ class _Attempt:
 _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 
 
-async def retried(work: Callable[[], Awaitable[T]], *, idempotent: bool = False) -> T:
+async def retried(work: Callable[[], Awaitable[T]], *, idempotent: bool = False, when: Callable[[DBAPIError], bool] | None = None) -> T:
     """Do ``work``, and again when its transaction was lost before anything of it had committed; ``idempotent`` work even after.
+
+    ``when`` narrows the errors that count.
 
     A duplicate key that the work did not expect counts too: done again it finds the row that was made meanwhile. Raises the last
     DBAPIError when it does not pass.
@@ -61,7 +63,7 @@ async def retried(work: Callable[[], Awaitable[T]], *, idempotent: bool = False)
             return await work()
         except DBAPIError as error:
             wait = _wait_seconds(error, number, time.monotonic() - started)
-            if wait is None or (attempt.commits and not idempotent):
+            if wait is None or (attempt.commits and not idempotent) or (when and not when(error)):
                 raise
             log.info("attempt %d: %s; again in %.2f s", number, error.orig, wait)
         finally:

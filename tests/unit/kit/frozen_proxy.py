@@ -33,6 +33,10 @@ class FrozenProxy:
             task.cancel()
         self._pairs.clear()
 
+    def thaw(self) -> None:
+        """New connections reach the database again."""
+        self._accepts_only = False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         if self._accepts_only:

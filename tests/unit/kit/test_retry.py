@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextvars import Context
@@ -13,10 +14,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from cloudd.kit import retry
 from cloudd.kit.db import Database, Transaction
 from cloudd.kit.lock import hold, lock_table
 from cloudd.kit.retry import is_unavailable, retried
-from cloudd.kit.web import PUBLIC, Dispatcher, ServiceApp, route
+from cloudd.kit.web import PUBLIC, Dispatcher, ServiceApp, as_condition, route
 from tests.mariadb import MariaDB
 from tests.unit.kit.conftest import with_kit_tables
 from tests.unit.kit.frozen_proxy import FrozenProxy
@@ -204,9 +206,23 @@ async def test_a_node_that_fell_silent_behind_its_proxy_costs_less_than_three_se
         await retried(lambda: locks(db, "a"))
         assert 0.5 < time.monotonic() - started < 3
         proxy.freeze(also_new=True)
-        started = time.monotonic()
-        with pytest.raises(DBAPIError) as silent:
-            await locks(db, "a")
-        assert is_unavailable(silent.value)
-        assert time.monotonic() - started < 3
+        waiting = asyncio.create_task(locks(db, "a"))
+        await asyncio.sleep(2)
+        assert not waiting.done()
+        proxy.thaw()  # the proxy has found another node
+        await asyncio.wait_for(waiting, 3)
+        assert (await turns(db))["a"] == 3
         await db.close()
+
+
+async def test_a_database_that_stays_away_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "UNAVAILABLE_SECONDS", 0.5)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        db = Database(f"mysql://root@127.0.0.1:{unused.getsockname()[1]}/cloudd")
+        with pytest.raises(DBAPIError, match="2003") as away:
+            await locks(db, "a")
+        assert is_unavailable(away.value)
+        await db.close()
+    condition = as_condition(away.value, "req-1")
+    assert (condition.status, condition.headers) == (503, {"Retry-After": "2"})

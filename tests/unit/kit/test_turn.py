@@ -41,5 +41,3 @@ async def test_a_turn_ends_with_its_process(mariadb: MariaDB) -> None:
             raise RuntimeError
     async with turn(settings):
         pass
-
-
