@@ -227,6 +227,8 @@ def plan(settings, bridges, wanted_ids, wanted_config, wanted):
         if want["fail_mode"] and bridge["fail_mode"] != want["fail_mode"]:
             commands.append(["set-fail-mode", name, want["fail_mode"]])
         if want["nic"] and want["nic"] not in bridge["ports"]:
+            # The network had another NIC before; patch ports are OVN's own.
+            commands += [["del-port", name, port] for port in bridge["ports"] if port != name and not port.startswith("patch-")]
             commands += [["del-port", want["nic"]]] if want["nic"] in holder else []
             commands.append(["add-port", name, want["nic"]])
     return commands

@@ -84,6 +84,12 @@ def test_a_nic_that_changed_bridges_is_moved(ovn_chassis: ModuleType) -> None:
     assert plan(ovn_chassis, wanted(ovn_chassis), bridges) == ["del-port external0", "add-port br-ex external0"]
 
 
+def test_another_nic_replaces_the_one_before(ovn_chassis: ModuleType) -> None:
+    ports = ["br-ex", "eth7", "patch-localnet-1-to-br-int"]
+    bridges = BRIDGES | {"br-ex": BRIDGES["br-ex"] | {"ports": ports}}
+    assert plan(ovn_chassis, wanted(ovn_chassis), bridges) == ["del-port br-ex eth7", "add-port br-ex external0"]
+
+
 def test_a_host_off_the_external_network_has_no_such_bridge(ovn_chassis: ModuleType) -> None:
     commands = plan(ovn_chassis, {}, {}, external=False, gateway=False)
     assert not [command for command in commands if "br-ex" in command or "enable-chassis-as-gw" in command]
