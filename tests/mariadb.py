@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cloudd.kit.db import Database, metadata
+from cloudd.migrations.schema import load_tables
 
 #: The disk is waited for no more than these tests need.
 QUICK = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--skip-log-bin", "--performance-schema=off"]
@@ -60,6 +61,7 @@ class MariaDB:
     async def cloud_database(self) -> str:
         """The URL of a database with all tables. There is one, for making them takes a second: `furnish` empties it for each test."""
         if not self.cloud_url:
+            load_tables()
             self.cloud_url = self.new_database()
             db = Database(self.cloud_url)
             await db.create_tables()
