@@ -10,7 +10,7 @@ import pytest
 
 from tests.real.host_state import assert_as_before, things
 from tests.real.lab_traces import traces
-from tests.real.quickstart import ROOT, Quickstart, is_living
+from tests.real.quickstart import CLOUD, ROOT, Quickstart, is_living
 
 # What real tests make is named so, and whatever a failed test leaves is found by it.
 PREFIX = "realtest-"
@@ -29,6 +29,7 @@ def quickstart() -> Iterator[Quickstart]:
     if is_living():
         yield Quickstart()
         return
+    assert CLOUD == "quickstart", f"the cloud {CLOUD} does not live: bring it up, deploy and post_deploy it first"
     _cloudctl("quickstart")
     yield Quickstart()
     _cloudctl("destroy", "-i", "inventory/lab-all-in-one", "--yes-i-really-really-mean-it")

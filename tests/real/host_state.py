@@ -10,7 +10,7 @@ from tests.real.quickstart import Quickstart
 # One line a thing: KIND NAME. Each kind is what one of the engines below the cloud keeps.
 INSPECT = r"""
 list() { kind=$1; shift; "$@" 2>/dev/null | sed "s|^|$kind |"; }
-names() { list "$1" ovn-nbctl --bare --columns="$2" list "$1" | grep -v "^$1 *$"; }
+names() { list "$1" ovn-nbctl --no-leader-only --bare --columns="$2" list "$1" | grep -v "^$1 *$"; }
 list domain virsh list --all --name | grep -v '^domain *$'
 list bridge-port ovs-vsctl list-ports br-int
 ip netns list 2>/dev/null | sed 's|^\([^ ]*\).*|netns \1|'
@@ -24,8 +24,12 @@ true
 
 
 def things_on_host(cloud: Quickstart) -> set[str]:
-    """Domains, ports, taps, OVN rows, files and processes; transient pieces of the hypervisor's own cache are no one's loss."""
-    return {line.strip() for line in cloud.on_host(INSPECT).splitlines() if line.strip() and "/_base" not in line}
+    """Domains, ports, taps, OVN rows, files and processes of every host; what hosts keep of images for the next time is no one's loss."""
+    found = cloud.on_hosts(INSPECT)
+    prefixes = {host: f"{host} " if len(found) > 1 else "" for host in found}
+    return {
+        prefixes[host] + line.strip() for host, said in found.items() for line in said.splitlines() if line.strip() and "/_base" not in line
+    }
 
 
 def things_in_books(cloud: Quickstart) -> set[str]:

@@ -1,4 +1,7 @@
-"""The quickstart's cloud as the real tests use it: by clients that no one here wrote, and over ssh on its host."""
+"""The cloud under test as the real tests use it: by clients that no one here wrote, and over ssh on its hosts.
+
+It is the quickstart's, or that of the inventory which CLOUD_UNDER_TEST names: `CLOUD_UNDER_TEST=lab-ha ./cloudctl test real …`.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import jinja2
 import openstack
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CLOUD = "quickstart"
 CLOUDS_YAML = ROOT / "clouds.yaml"
 BIN = Path(sys.executable).parent
 LAB_KEY = ROOT / ".cache" / "lab" / "ssh" / "id_ed25519"
-INVENTORY = ROOT / "inventory" / "lab-all-in-one"
+INVENTORY = ROOT / "inventory" / os.environ.get("CLOUD_UNDER_TEST", "lab-all-in-one")
+CLOUD: str = yaml.safe_load((INVENTORY / "group_vars" / "all" / "cloud.yml").read_text())["cloud_name"]
 SSH_OPTIONS = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+
+
+def host_addresses() -> dict[str, str]:
+    """The management address of every host of the cloud, by name."""
+    hosts = yaml.safe_load((INVENTORY / "hosts.yml").read_text())["all"]["hosts"]
+    lab = yaml.safe_load((INVENTORY / "group_vars" / "all" / "lab.yml").read_text())
+    return {name: jinja2.Template(host["ansible_host"]).render(lab_index=lab["lab_index"]) for name, host in hosts.items()}
 
 
 class ClientError(AssertionError):
@@ -45,6 +56,7 @@ class Quickstart:
         self.settings: dict[str, Any] = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"][CLOUD]
         self.auth_url: str = self.settings["auth"]["auth_url"]
         self.host_address = str(urlsplit(self.auth_url).hostname)
+        self.hosts = host_addresses()
         self.environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(CLOUDS_YAML), "OS_CLOUD": CLOUD, "PYTHONWARNINGS": "ignore"}
 
     @functools.cached_property
@@ -53,7 +65,7 @@ class Quickstart:
         return openstack.connect(cloud=CLOUD, load_envvars=False)
 
     def openstack(self, *words: str) -> Any:
-        """Run `openstack --os-cloud quickstart WORDS` and return its answer: parsed where the command can answer in JSON, else text."""
+        """Run `openstack --os-cloud CLOUD WORDS` and return its answer: parsed where the command can answer in JSON, else text."""
         # `list`, `show` and `create` know -f json; `add`, `set` and `delete` answer nothing.
         shows = any(word in {"list", "show", "create"} for word in words[:4]) and words[:2] != ("console", "log")
         command = [str(BIN / "openstack"), "--os-cloud", CLOUD, *words, *(["-f", "json"] if shows else [])]
@@ -68,8 +80,18 @@ class Quickstart:
             return list(pool.map(lambda words: self.openstack(*words), commands))
 
     def on_host(self, command: str, timeout_seconds: float = 60) -> str:
-        """Run a shell command on the cloud's host and return what it prints."""
-        ssh = ["ssh", *SSH_OPTIONS, "-o", "ConnectTimeout=10", "-i", str(LAB_KEY), f"root@{self.host_address}", command]
+        """Run a shell command on the cloud's host (where it has several, on the one that holds the APIs' address) and return what it prints."""
+        return self.at(self.host_address, command, timeout_seconds)
+
+    def on_hosts(self, command: str, timeout_seconds: float = 60) -> dict[str, str]:
+        """Run a shell command on every host of the cloud at once and return what it prints, by host."""
+        with ThreadPoolExecutor(max_workers=len(self.hosts)) as pool:
+            answers = pool.map(lambda address: self.at(address, command, timeout_seconds), self.hosts.values())
+            return dict(zip(self.hosts, answers, strict=True))
+
+    def at(self, address: str, command: str, timeout_seconds: float = 60) -> str:
+        """Run a shell command on the host of that address and return what it prints."""
+        ssh = ["ssh", *SSH_OPTIONS, "-o", "ConnectTimeout=10", "-i", str(LAB_KEY), f"root@{address}", command]
         done = subprocess.run(ssh, capture_output=True, text=True, check=False, timeout=timeout_seconds)
         assert done.returncode == 0, f"on the host: {command}: {done.stderr.strip()[-800:]}"
         return done.stdout
