@@ -10,6 +10,7 @@ from cloudd.kit.paging import Page
 from cloudd.network.domain.attachment import Attachments, FixedAddress, NetworkRequest, PortPlan, PortView, Vif
 from cloudd.network.domain.port_address import PortAddresses
 from cloudd.network.domain.port_group import PortGroups
+from cloudd.network.domain.port_move import PortMoves
 from cloudd.network.domain.records import Query
 from cloudd.network.domain.security_group import SecurityGroupCreate, SecurityGroupDetail, SecurityGroups, SecurityGroupUpdate
 from cloudd.network.domain.security_group_rule import SecurityGroupRuleCreate as NewRule
@@ -33,8 +34,9 @@ __all__ = [
 class NetworkClient:
     """All ids are uuids as text. Conditions raised are the network service's own (cloudd.network.errors)."""
 
-    def __init__(self, attachments: Attachments, port_groups: PortGroups, port_addresses: PortAddresses) -> None:
+    def __init__(self, attachments: Attachments, port_groups: PortGroups, port_addresses: PortAddresses, moves: PortMoves) -> None:
         self._attachments = attachments
+        self._moves = moves
         self._port_groups = port_groups
         self._port_addresses = port_addresses
 
@@ -58,8 +60,23 @@ class NetworkClient:
         return await self._attachments.create_port(plan, device_id, host, availability_zone)
 
     async def bind_port(self, port_id: str, device_id: str, host: str) -> PortView:
-        """The port is (now) on that host. Idempotent; also for a move to another host."""
+        """The port is (now) on that host. Idempotent; also for a move of a server that does not run (cold migration, evacuation)."""
         return await self._attachments.bind_port(port_id, device_id, host)
+
+    async def begin_migration(self, port_ids: Collection[str], destination_host: str) -> None:
+        """Before a running server moves: its ports may be plugged on the destination too, where they are silent until it speaks there.
+
+        `binding:host_id` stays the source. Idempotent; when it answers, the engine has been told. Raises PortNotFound.
+        """
+        await self._moves.begin(port_ids, destination_host)
+
+    async def finish_migration(self, port_ids: Collection[str], host: str) -> None:
+        """The server runs on `host` now, and nowhere else. Idempotent. Raises PortNotFound."""
+        await self._moves.finish(port_ids, host)
+
+    async def abort_migration(self, port_ids: Collection[str], source_host: str) -> None:
+        """The server stays on `source_host`. Idempotent. Raises PortNotFound."""
+        await self._moves.abort(port_ids, source_host)
 
     async def unbind_port(self, port_id: str) -> None:
         """The port leaves its host and server but stays (a port that the user made). Idempotent."""

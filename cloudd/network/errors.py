@@ -1,8 +1,6 @@
-"""The network service's conditions, under the names by which Neutron's clients know them, and Neutron's error shape."""
+"""The network service's conditions, under the names by which Neutron's clients know them."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from cloudd.kit.errors import Condition
 
@@ -55,6 +53,13 @@ class SegmentInUse(Condition):
     status = 409
     type_name = "SegmentInUse"
     message = "Unable to create the network. The segment {segment} is in use."
+
+
+class NoVlanLeft(Condition):
+    code = "network.network.no_vlan_left"
+    status = 409
+    type_name = "NoNetworkAvailable"
+    message = "Unable to create the network. Each VLAN from {low} to {high} of the physical network {physical_network} has one already."
 
 
 class SharedNetworkInUse(Condition):
@@ -378,21 +383,3 @@ class EngineUnavailable(Condition):
     type_name = "ServiceUnavailable"
     message = "The network engine does not answer: {reason}"
     retryable = True
-
-
-KIT_TYPES = {
-    400: "HTTPBadRequest",
-    403: "PolicyNotAuthorized",
-    404: "HTTPNotFound",
-    405: "HTTPMethodNotAllowed",
-    409: "Conflict",
-    500: "HTTPInternalServerError",
-}
-
-
-def error_body(condition: Condition, request_id: str) -> dict[str, Any]:
-    """{"NeutronError": {"type", "message", "detail"}}."""
-    if condition.status == 401:
-        return {"error": {"code": 401, "title": "Unauthorized", "message": condition.text}}
-    kind = condition.type_name or KIT_TYPES.get(condition.status, type(condition).__name__)
-    return {"NeutronError": {"type": kind, "message": condition.text, "detail": ""}}

@@ -21,6 +21,7 @@ from cloudd.network.api import (
     tag,
     version,
 )
+from cloudd.network.api.error import error_body
 from cloudd.network.api.query import Links
 from cloudd.network.client import NetworkClient, SecurityGroupClient
 from cloudd.network.domain.agent import NetworkAgents
@@ -32,6 +33,7 @@ from cloudd.network.domain.network import Networks
 from cloudd.network.domain.port import Ports
 from cloudd.network.domain.port_address import PortAddresses
 from cloudd.network.domain.port_group import PortGroups
+from cloudd.network.domain.port_move import PortMoves
 from cloudd.network.domain.records import Ground
 from cloudd.network.domain.router import Routers
 from cloudd.network.domain.router_interface import RouterInterfaces
@@ -40,11 +42,11 @@ from cloudd.network.domain.security_group_rule import SecurityGroupRules
 from cloudd.network.domain.subnet import Subnets
 from cloudd.network.domain.subnet_pool import SubnetPools
 from cloudd.network.drivers import make_driver
-from cloudd.network.errors import error_body
 from cloudd.network.messages import CONTROL, ApplyChanges, NetworksOfHost
 from cloudd.network.policy import RULES
 
 CHANGE_SWEEP_SECONDS = 5
+HEARTBEAT_SECONDS = 30
 
 
 def service(cloud: Cloud) -> Service:
@@ -57,7 +59,8 @@ def service(cloud: Cloud) -> Service:
     pools = SubnetPools(ground)
     networks, subnets, routers, floating_ips = Networks(ground), Subnets(ground, pools), Routers(ground, ports), FloatingIps(ground, ports)
     attachments = Attachments(ground, ports, groups)
-    cloud.offer(NetworkClient(attachments, PortGroups(ground, attachments, groups), PortAddresses(ground, ports)))
+    moves = PortMoves(ground, ports, engine)
+    cloud.offer(NetworkClient(attachments, PortGroups(ground, attachments, groups), PortAddresses(ground, ports), moves))
     rules = SecurityGroupRules(ground)
     cloud.offer(SecurityGroupClient(groups, rules))
     tagged = {
@@ -102,11 +105,12 @@ def service(cloud: Cloud) -> Service:
             "subnet_pools": pools,
             "quotas": ground.quotas,
             "tagged": tag.Tagged(tagged),
-            "agents": NetworkAgents(cloud, driver),
+            "agents": NetworkAgents(ground, driver),
         },
         reconcilers=[
             Reconciler("network.apply_changes", CHANGE_SWEEP_SECONDS, engine.apply),
             Reconciler("network.heal", ground.settings.reconcile_seconds, engine.reconcile),
+            Reconciler("network.ask_for_life", HEARTBEAT_SECONDS, engine.ask_for_life),
         ],
         topics={CONTROL: {ApplyChanges: engine.apply, NetworksOfHost: engine.networks_of_host}},
         start=engine.start,

@@ -14,12 +14,16 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     ovn_northbound: str = "unix:/run/ovn/ovnnb_db.sock"
     ovn_southbound: str = "unix:/run/ovn/ovnsb_db.sock"
     ovn_timeout_seconds: int = 10
-    #: for ssl remotes
-    ovn_tls_key_path: str | None = None
-    ovn_tls_certificate_path: str | None = None
-    ovn_tls_ca_path: str | None = None
-    #: what carries networks that are bridged to no physical one
-    tenant_network_type: Literal["geneve", "vxlan"] = "geneve"
+    #: for ssl remotes: who signs the databases' certificates, and this host's own
+    ovn_ca_path: str | None = None
+    ovn_certificate_path: str | None = None
+    ovn_key_path: str | None = None
+    #: which kind a network is when nobody says; those that exist stay what they are
+    tenant_network_type: Literal["geneve", "vxlan", "vlan"] = "geneve"
+    #: what the hosts' tunnels speak (ovn-encap-type); without it what tenant_network_type says, or geneve
+    tunnel_type: Literal["geneve", "vxlan"] | None = None
+    #: which physical network carries networks of kind vlan when none is named; without it the first of physical_networks
+    tenant_physical_network: str | None = None
     #: MTU of tenant networks: the tunnel network's less 58 bytes (geneve) or 50 (vxlan)
     tenant_mtu: int = 1442
     #: MTU of networks that are bridged to a physical one
@@ -45,6 +49,10 @@ class NetworkSettings(msgspec.Struct, forbid_unknown_fields=True):
     reconcile_seconds: float = 60
     #: the host's integration bridge, where the metadata listener plugs in
     integration_bridge: str = "br-int"
+
+    def tunnel(self) -> str:
+        """What tunnelled networks travel in."""
+        return self.tunnel_type or ("geneve" if self.tenant_network_type == "vlan" else self.tenant_network_type)
 
 
 settings.declare("network", NetworkSettings)

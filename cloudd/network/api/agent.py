@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from cloudd.kit.auth import Context
 from cloudd.kit.web import route
 from cloudd.network.api.query import AnyRequest, fields_of
 from cloudd.network.domain.agent import AgentView, NetworkAgents
+
+
+def moment(time: datetime | None) -> str | None:
+    return time.strftime("%Y-%m-%d %H:%M:%S") if time else None
 
 
 def view(agent: AgentView) -> dict[str, Any]:
@@ -22,9 +27,9 @@ def view(agent: AgentView) -> dict[str, Any]:
         "availability_zone": agent.availability_zone,
         "configurations": {"bridge-mappings": agent.physical_networks},
         "description": "",
-        "created_at": None,
-        "started_at": None,
-        "heartbeat_timestamp": None,
+        "created_at": moment(agent.created_at),
+        "started_at": moment(agent.created_at),
+        "heartbeat_timestamp": moment(agent.heard_at),
         "resources_synced": None,
     }
 

@@ -47,7 +47,8 @@ def view(ctx: Context, detail: PortDetail) -> dict[str, Any]:
     if ctx.is_admin:
         bound = bool(port.binding_host)
         shown["binding:host_id"] = port.binding_host
-        shown["binding:profile"] = port.binding_profile
+        moving = {"migrating_to": port.binding_destination} if port.binding_destination else {}
+        shown["binding:profile"] = port.binding_profile | moving
         shown["binding:vif_type"] = "ovs" if bound else "unbound"
         shown["binding:vif_details"] = {"port_filter": True, "bound_drivers": {"0": "ovn"}} if bound else {}
     return shown

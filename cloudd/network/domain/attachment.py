@@ -229,12 +229,11 @@ class Attachments:
     async def _take(self, tx: Transaction, port: Port, device_id: str, owner: str, host: str) -> None:
         if port.device_id not in ("", device_id):
             raise PortInUse(port_id=port.id, network_id=port.network_id, device_id=port.device_id)
-        if (port.device_id, port.device_owner, port.binding_host) == (device_id, owner, host):
+        if (port.device_id, port.device_owner, port.binding_host, port.binding_destination) == (device_id, owner, host, ""):
             return
-        await self._ports.touch(tx, port.id, device_id=device_id, device_owner=owner, binding_host=host)
+        await self._ports.touch(tx, port.id, device_id=device_id, device_owner=owner, binding_host=host, binding_destination="")
         await self._ground.changes.mark(tx, "port", port.id)
-        for name in {port.binding_host, host}:
-            self._ground.changes.refresh_host(tx, name)
+        await self._ports.mark_move(tx, port, host)
 
     async def bind_port(self, port_id: str, device_id: str, host: str) -> PortView:
         async def work(tx: Transaction) -> None:
@@ -252,9 +251,10 @@ class Attachments:
             port = await self._stores.ports.get(tx, port_id, lock=True)
             if port is None or not (port.device_id or port.binding_host):
                 return
-            await self._ports.touch(tx, port_id, device_id="", device_owner="", binding_host="", binding_profile={}, status="DOWN")
+            unbound = {"binding_host": "", "binding_destination": "", "binding_profile": {}, "status": "DOWN"}
+            await self._ports.touch(tx, port_id, device_id="", device_owner="", **unbound)
             await self._ground.changes.mark(tx, "port", port_id)
-            self._ground.changes.refresh_host(tx, port.binding_host)
+            await self._ports.mark_move(tx, port)
 
         await self._ground.write(work)
 

@@ -20,6 +20,7 @@ from cloudd.network.errors import (
     InvalidInput,
     NetworkInUse,
     NetworkNotFound,
+    NoVlanLeft,
     SegmentInUse,
     SharedNetworkInUse,
 )
@@ -134,6 +135,8 @@ class Networks(Records[Network, NetworkDetail]):
         )
         kind = spec.network_type or self.settings.tenant_network_type
         physical = spec.physical_network or None
+        if kind == "vlan" and not spec.network_type and physical is None:
+            physical = self.settings.tenant_physical_network or next(iter(self.settings.physical_networks), None)
         segmentation_id = spec.segmentation_id if isinstance(spec.segmentation_id, int) else None
         self._check_provider(kind, physical, segmentation_id)
         largest = self.settings.physical_mtu if kind in BRIDGED else self.settings.tenant_mtu
@@ -170,10 +173,8 @@ class Networks(Records[Network, NetworkDetail]):
             if kind == "vlan" and segmentation_id is not None and not 1 <= segmentation_id <= 4094:
                 raise InvalidInput(reason=f"segmentation_id out of range (1 through 4094): {segmentation_id}")
         elif kind in TUNNELLED:
-            if kind != self.settings.tenant_network_type:
-                raise InvalidInput(
-                    reason=f"network_type value '{kind}' not supported; this cloud tunnels by {self.settings.tenant_network_type}"
-                )
+            if kind != self.settings.tunnel():
+                raise InvalidInput(reason=f"network_type value '{kind}' not supported; this cloud tunnels by {self.settings.tunnel()}")
             if physical is not None:
                 raise InvalidInput(reason=f"provider:physical_network specified for {kind} network")
             if segmentation_id is not None and not 1 <= segmentation_id <= MAX_SEGMENT:
@@ -188,8 +189,7 @@ class Networks(Records[Network, NetworkDetail]):
         elif asked is not None:
             network.segmentation_id = asked
         elif network.network_type == "vlan":
-            low, high = self.settings.vlan_range
-            network.segmentation_id = low + secrets.randbelow(high - low + 1)
+            network.segmentation_id = await self._free_vlan(tx, network.physical_network or "")
         else:
             network.segmentation_id = 1 + secrets.randbelow(MAX_SEGMENT)
         if network.network_type != "flat":
@@ -197,6 +197,17 @@ class Networks(Records[Network, NetworkDetail]):
         taken = await self.store.count(tx, network_table.c.segment == network.segment)
         if taken and (asked is not None or network.network_type == "flat"):
             raise SegmentInUse(segment=network.segment)
+
+    async def _free_vlan(self, tx: Transaction, physical: str) -> int:
+        """One of the ids that no network of the physical one has. Raises NoVlanLeft."""
+        column = network_table.c
+        held = await self.store.find(tx, column.network_type == "vlan", column.physical_network == physical)
+        used = {network.segmentation_id for network in held}
+        low, high = self.settings.vlan_range
+        free = [number for number in range(low, high + 1) if number not in used]
+        if not free:
+            raise NoVlanLeft(physical_network=physical, low=low, high=high)
+        return secrets.choice(free)
 
     async def _only_default(self, tx: Transaction, network: Network) -> None:
         if network.is_default and await self.store.count(tx, network_table.c.is_default.is_(True), network_table.c.id != network.id):

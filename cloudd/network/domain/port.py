@@ -206,10 +206,11 @@ class Ports(Records[Port, PortDetail]):
             await self._update_groups(tx, ctx, after, spec)
             if spec.fixed_ips is not UNSET:
                 await self._update_addresses(tx, after, spec.fixed_ips or [])
+            if after.binding_host != port.binding_host:
+                values["binding_destination"] = ""
             await self.touch(tx, port_id, **values)
             await self.mark_with_router(tx, after)
-            for host in {port.binding_host, after.binding_host}:
-                self.ground.changes.refresh_host(tx, host)
+            await self.mark_move(tx, port, after.binding_host)
             return await self.detail(tx, await self.load(tx, ctx, port_id))
 
         return await self.ground.write(work)
@@ -274,6 +275,15 @@ class Ports(Records[Port, PortDetail]):
         await self.ground.changes.mark(tx, "port", port.id)
         if port.device_owner in ROUTER_OWNERS:
             await self.ground.changes.mark(tx, "router", port.device_id)
+
+    async def mark_move(self, tx: Transaction, before: Port, *hosts: str) -> None:
+        """A port goes from where it was to `hosts` (its own first): all serve other networks from now on, and its floating IPs go along."""
+        left = {before.binding_host, before.binding_destination} - {""}
+        for host in {*left, *hosts}:
+            self.ground.changes.refresh_host(tx, host)
+        if before.binding_host not in hosts[:1]:
+            floating = await self.stores.floating_ips.find(tx, floating_ip_table.c.port_id == before.id)
+            await self.ground.changes.mark(tx, "router", *(item.router_id for item in floating if item.router_id))
 
     async def release_floating_ips(self, tx: Transaction, port_id: str, fixed_ip: str | None = None) -> None:
         """Floating IPs of the port (or of one address of it) point nowhere from now on."""

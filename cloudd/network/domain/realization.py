@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
+import msgspec
+
 from cloudd.kit.db import Transaction
 from cloudd.network.domain.router import GATEWAY, INTERFACE
 from cloudd.network.drivers.base import (
@@ -103,6 +105,7 @@ class Realization:
             fixed_ips=tuple(FixedIp(item.subnet_id, item.ip_address) for item in addresses),
             device_id=port.device_id,
             host=port.binding_host,
+            destination=port.binding_destination,
             enabled=port.admin_state_up and (network is None or network.admin_state_up),
             port_security=port.port_security_enabled and not trusted,
             address_pairs=tuple(AddressPair(item["ip_address"], item.get("mac_address")) for item in port.allowed_address_pairs),
@@ -161,15 +164,31 @@ class Realization:
 
     async def _nats(self, tx: Transaction, router: Router, legs: list[tuple[Port, list[tuple[str, Subnet]]]]) -> tuple[Nat, ...]:
         """Floating IPs, and one translation for each IPv4 subnet behind the router to the gateway's address."""
-        nats = [
-            Nat(id=f"floating-{item.id}", kind="dnat_and_snat", external=item.floating_ip_address, logical=item.fixed_ip_address or "")
-            for item in await self._stores.floating_ips.find(tx, floating_ip_table.c.router_id == router.id, order=floating_ip_table.c.id)
-        ]
+        nats = await self._floating(tx, router)
         outside = [text for port, held in legs if port.device_owner == GATEWAY for text, subnet in held if subnet.ip_version == 4]
         if outside and router.enable_snat:
             inside = [subnet for port, held in legs if port.device_owner == INTERFACE for _, subnet in held if subnet.ip_version == 4]
             nats += [Nat(id=f"snat-{subnet.id}", kind="snat", external=outside[0], logical=subnet.cidr) for subnet in inside]
         return tuple(nats)
+
+    async def _floating(self, tx: Transaction, router: Router) -> list[Nat]:
+        """Floating IPs, with what the server's own host needs to speak for them; for servers in bridged networks the gateway does."""
+        found = await self._stores.floating_ips.find(tx, floating_ip_table.c.router_id == router.id, order=floating_ip_table.c.id)
+        ids = {item.port_id for item in found if item.port_id} | {item.holder_port_id for item in found}
+        ports = {port.id: port for port in await self._stores.ports.find(tx, port_table.c.id.in_(ids))}
+        networks = {port.network_id for port in ports.values()}
+        tunnelled = (network_table.c.id.in_(networks), network_table.c.physical_network.is_(None))
+        local = {network.id for network in await self._stores.networks.find(tx, *tunnelled)}
+        nats = []
+        for item in found:
+            port, holder = ports.get(item.port_id or ""), ports.get(item.holder_port_id)
+            nat = Nat(
+                id=f"floating-{item.id}", kind="dnat_and_snat", external=item.floating_ip_address, logical=item.fixed_ip_address or ""
+            )
+            if port is not None and holder is not None and port.network_id in local:
+                nat = msgspec.structs.replace(nat, logical_port=port.id, external_mac=holder.mac_address, host=port.binding_host)
+            nats.append(nat)
+        return nats
 
 
 def routes_of(routes: list[dict[str, str]]) -> tuple[Route, ...]:

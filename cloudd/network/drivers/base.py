@@ -101,6 +101,8 @@ class PortSpec(Spec, frozen=True, kw_only=True):
     hostname: str | None = None
     device_id: str = ""
     host: str = ""
+    destination: str = ""
+    """where the port is moving to, while it is still on `host` too"""
 
 
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,12 +118,19 @@ class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nat(msgspec.Struct, frozen=True, kw_only=True):
-    """snat: `logical` is a CIDR behind the router; dnat_and_snat: a floating IP, `logical` is the fixed address."""
+    """snat: `logical` is a CIDR behind the router; dnat_and_snat: a floating IP, `logical` is the fixed address.
+
+    With `logical_port`, `external_mac` and `host` (the floating IP's port, a MAC of its own, where the port is) the translation may be done
+    on that host, if it is on the physical network; else it is done where the gateway is.
+    """
 
     id: str
     kind: Literal["snat", "dnat_and_snat"]
     external: str
     logical: str
+    logical_port: str = ""
+    external_mac: str = ""
+    host: str = ""
 
 
 class RouterSpec(Spec, frozen=True, kw_only=True):
@@ -170,6 +179,8 @@ class Chassis(msgspec.Struct, frozen=True, kw_only=True):
     alive: bool
     gateway: bool
     physical_networks: tuple[str, ...] = ()
+    heartbeat: float | None = None
+    """when it last answered a question to all, in seconds since 1970"""
 
 
 class NetworkDriver(abc.ABC):
@@ -177,10 +188,11 @@ class NetworkDriver(abc.ABC):
 
     Every `sync_*` and `delete` may be called any number of times, by several workers at once; each answers whether
     something had to be changed. A spec older than what the engine holds is ignored. All raise `DriverError`.
+    Several clouds may share an engine: what one cloud (by its id, given once at the start) made, no other sees or touches.
     """
 
     @abc.abstractmethod
-    async def start(self, on_port_state: Callable[[PortState], None], on_chassis_change: Callable[[], None]) -> None:
+    async def start(self, cloud_id: str, on_port_state: Callable[[PortState], None], on_chassis_change: Callable[[], None]) -> None:
         """Begin to watch; the callbacks run in the caller's event loop, first for every port that exists already."""
 
     @abc.abstractmethod
@@ -215,3 +227,7 @@ class NetworkDriver(abc.ABC):
     @abc.abstractmethod
     async def chassis(self) -> list[Chassis]:
         """The hosts, for the agent list and to place gateways."""
+
+    @abc.abstractmethod
+    async def ask_for_life(self) -> None:
+        """Ask all hosts for a sign of life, which `chassis` then tells; asked anew only when the last question is some time ago."""

@@ -35,7 +35,7 @@ class FakeDriver(NetworkDriver):
         self._physical_networks = physical_networks
         self._on_port_state: Callable[[PortState], None] | None = None
 
-    async def start(self, on_port_state: Callable[[PortState], None], on_chassis_change: Callable[[], None]) -> None:
+    async def start(self, cloud_id: str, on_port_state: Callable[[PortState], None], on_chassis_change: Callable[[], None]) -> None:
         self._on_port_state = on_port_state
         for port_id, up in self.up.items():
             on_port_state(PortState(port_id, up))
@@ -87,6 +87,9 @@ class FakeDriver(NetworkDriver):
         return [
             Chassis(name=host, hostname=host, alive=True, gateway=True, physical_networks=self._physical_networks) for host in self._hosts
         ]
+
+    async def ask_for_life(self) -> None:
+        self._check()
 
     def plug(self, port_id: str) -> None:
         """The host has plugged the port."""

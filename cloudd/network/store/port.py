@@ -27,6 +27,8 @@ port_table = sa.Table(
     sa.Column("allowed_address_pairs", Json(), nullable=False),
     sa.Column("extra_dhcp_opts", Json(), nullable=False),
     sa.Column("binding_host", sa.String(255), nullable=False, index=True),
+    # Where the port is moving to, while it is still on its host too.
+    sa.Column("binding_destination", sa.String(255), nullable=False, index=True, server_default=""),
     sa.Column("binding_vnic_type", sa.String(32), nullable=False),
     sa.Column("binding_profile", Json(), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
@@ -58,6 +60,7 @@ class Port(msgspec.Struct, kw_only=True):
     allowed_address_pairs: list[dict[str, str]] = []
     extra_dhcp_opts: list[dict[str, Any]] = []
     binding_host: str = ""
+    binding_destination: str = ""
     binding_vnic_type: str = "normal"
     binding_profile: dict[str, Any] = {}
     revision: int = 1

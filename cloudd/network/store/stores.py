@@ -1,8 +1,10 @@
 """All stores of the service, made once."""
 
 from cloudd.network.store.address import AddressStore
+from cloudd.network.store.agent import MetadataAgentStore
 from cloudd.network.store.change import ChangeStore
 from cloudd.network.store.floating_ip import FloatingIpStore
+from cloudd.network.store.mark import MarkStore
 from cloudd.network.store.network import NetworkStore
 from cloudd.network.store.port import PortStore
 from cloudd.network.store.quota import QuotaStore
@@ -28,3 +30,5 @@ class Stores:
         self.quotas = QuotaStore()
         self.tags = TagStore()
         self.changes = ChangeStore()
+        self.agents = MetadataAgentStore()
+        self.marks = MarkStore()

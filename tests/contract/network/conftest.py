@@ -39,7 +39,7 @@ def northbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def driver(request: pytest.FixtureRequest) -> AsyncIterator[NetworkDriver]:
     """A started engine that holds nothing."""
     made: NetworkDriver = FakeDriver() if request.param == "fake" else OvnDriver(request.getfixturevalue("northbound"))
-    await made.start(lambda state: None, lambda: None)
+    await made.start("11111111-cloud", lambda state: None, lambda: None)
     yield made
     for kind, objects in (await made.inventory()).items():
         for object_id in objects:

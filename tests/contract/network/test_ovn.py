@@ -21,6 +21,7 @@ from tests.contract.network.conftest import needs_ovn
 
 pytestmark = needs_ovn
 change = msgspec.structs.replace
+CLOUD = "11111111-1111-1111-1111-111111111111"
 
 
 class Nbctl:
@@ -44,6 +45,7 @@ def nbctl(northbound: str) -> Nbctl:
 @pytest.fixture
 async def ovn(northbound: str) -> AsyncIterator[OvnDriver]:
     driver = OvnDriver(northbound)
+    await driver.start(CLOUD, lambda state: None, lambda: None)
     yield driver
     for kind, objects in (await driver.inventory()).items():
         for object_id in objects:
@@ -153,9 +155,10 @@ async def test_what_an_intruder_changed_is_put_right(ovn: OvnDriver, nbctl: Nbct
     assert "snat" in nbctl("lr-nat-list", f"router-{router.id}")
 
 
-async def test_the_watch_tells_when_a_port_comes_up(ovn: OvnDriver, nbctl: Nbctl) -> None:
+async def test_the_watch_tells_when_a_port_comes_up(ovn: OvnDriver, northbound: str, nbctl: Nbctl) -> None:
     seen: asyncio.Queue[PortState] = asyncio.Queue()
-    await ovn.start(seen.put_nowait, lambda: None)
+    watcher = OvnDriver(northbound)
+    await watcher.start(CLOUD, seen.put_nowait, lambda: None)
     network = specs.network()
     port = specs.port(network)
     await ovn.sync_network(network)
@@ -163,4 +166,5 @@ async def test_the_watch_tells_when_a_port_comes_up(ovn: OvnDriver, nbctl: Nbctl
     assert await asyncio.wait_for(seen.get(), 5) == PortState(port.id, False)
     nbctl("set", "Logical_Switch_Port", port.id, "up=true")
     assert await asyncio.wait_for(seen.get(), 5) == PortState(port.id, True)
+    await watcher.stop()
     assert await ovn.port_states() == {port.id: True}

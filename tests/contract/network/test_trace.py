@@ -63,6 +63,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 async def trace(directory: Path) -> AsyncIterator[Trace]:
     """Two guests in a network, its metadata port, and a router to an external network with one floating IP."""
     driver = OvnDriver(f"unix:{directory}/nb.sock", f"unix:{directory}/sb.sock")
+    await driver.start("22222222-2222-2222-2222-222222222222", lambda state: None, lambda: None)
     inside = specs.network(id="inside", subnets=(specs.subnet(id="s1"),))
     outside = NetworkSpec(id="outside", revision=1, name="", mtu=1500, network_type="flat", physical_network="external")
     rules = (

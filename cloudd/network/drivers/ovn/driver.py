@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +18,15 @@ from cloudd.network.drivers.base import (
     SecurityGroupSpec,
 )
 from cloudd.network.drivers.ovn import network, port, router, security_group
-from cloudd.network.drivers.ovn.database import Database
-from cloudd.network.drivers.ovn.rows import ID, KIND, REVISION, create_indexes
+from cloudd.network.drivers.ovn.chassis import HEARTBEAT_SECONDS, Hosts
+from cloudd.network.drivers.ovn.database import Database, Tls
+from cloudd.network.drivers.ovn.rows import CLOUD, ID, KIND, REVISION, Northbound, create_indexes
 
 log = logging.getLogger(__name__)
 
 NORTHBOUND_TABLES = (
     "Logical_Switch", "Logical_Switch_Port", "DHCP_Options", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
-    "Logical_Router_Static_Route", "NAT", "Gateway_Chassis", "NB_Global",
+    "Logical_Router_Static_Route", "NAT", "Gateway_Chassis", "HA_Chassis_Group", "HA_Chassis", "NB_Global",
 )  # fmt: skip
 KIND_TABLES: dict[Kind, str] = {
     "network": "Logical_Switch",
@@ -38,9 +40,9 @@ RECONNECT_SECONDS = 3.0
 class OvnDriver(NetworkDriver):
     """`southbound` None: no hosts are known, and gateways are not placed (enough for the northbound half alone)."""
 
-    def __init__(
-        self, northbound: str, southbound: str | None = None, *, timeout_seconds: int = 10, tls: tuple[str, str, str] | None = None
-    ) -> None:
+    def __init__(self, northbound: str, southbound: str | None = None, *, timeout_seconds: int = 10, tls: Tls | None = None) -> None:
+        self._cloud_id = ""
+        self._hosts = Hosts(self._hosts_changed)
         self._northbound = Database(
             northbound,
             "OVN_Northbound",
@@ -55,10 +57,12 @@ class OvnDriver(NetworkDriver):
             self._southbound = Database(
                 southbound,
                 "OVN_Southbound",
-                tables=("Chassis",),
-                listeners={"Chassis": self._chassis_changed},
+                tables=("Chassis", "Chassis_Private", "SB_Global"),
+                listeners={"Chassis": self._hosts.chassis_changed},
                 timeout_seconds=timeout_seconds,
                 tls=tls,
+                # Only read: any member will do, and a lost leader is not even noticed.
+                leader_only=False,
             )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_port_state: Callable[[PortState], None] | None = None
@@ -66,7 +70,8 @@ class OvnDriver(NetworkDriver):
         self._connecting: asyncio.Task[None] | None = None
         self._states: dict[str, bool] = {}
 
-    async def start(self, on_port_state: Callable[[PortState], None], on_chassis_change: Callable[[], None]) -> None:
+    async def start(self, cloud_id: str, on_port_state: Callable[[PortState], None], on_chassis_change: Callable[[], None]) -> None:
+        self._cloud_id = cloud_id
         self._loop = asyncio.get_running_loop()
         self._on_port_state, self._on_chassis_change = on_port_state, on_chassis_change
         self._connecting = asyncio.create_task(self._connect(), name="ovn-connect")
@@ -92,28 +97,28 @@ class OvnDriver(NetworkDriver):
             await self._southbound.close()
 
     async def sync_network(self, spec: NetworkSpec) -> bool:
-        return await self._write(lambda txn, tables: network.sync(txn, tables, spec))
+        return await self._write(lambda nb: network.sync(nb, spec))
 
     async def sync_port(self, spec: PortSpec) -> bool:
-        return await self._write(lambda txn, tables: port.sync(txn, tables, spec))
+        return await self._write(lambda nb: port.sync(nb, spec))
 
     async def sync_router(self, spec: RouterSpec) -> bool:
         chassis = await self.chassis()
-        return await self._write(lambda txn, tables: router.sync(txn, tables, spec, chassis))
+        return await self._write(lambda nb: router.sync(nb, spec, chassis))
 
     async def sync_security_group(self, spec: SecurityGroupSpec) -> bool:
-        return await self._write(lambda txn, tables: security_group.sync(txn, tables, spec))
+        return await self._write(lambda nb: security_group.sync(nb, spec))
 
     async def delete(self, kind: Kind, object_id: str) -> bool:
         rooms = {"network": network, "port": port, "router": router, "security_group": security_group}
-        return await self._write(lambda txn, tables: bool(rooms[kind].delete(tables, object_id)))
+        return await self._write(lambda nb: bool(rooms[kind].delete(nb, object_id)))
 
     async def inventory(self) -> dict[Kind, dict[str, int]]:
         def collect(tables: Any) -> dict[Kind, dict[str, int]]:
             found: dict[Kind, dict[str, int]] = {}
             for kind, table in KIND_TABLES.items():
                 marks = (row.external_ids for row in tables[table].rows.values())
-                found[kind] = {ids[ID]: int(ids.get(REVISION, "0")) for ids in marks if ids.get(KIND) == kind}
+                found[kind] = {ids[ID]: int(ids.get(REVISION, "0")) for ids in marks if ids.get(KIND) == kind and self._owns(ids)}
             return found
 
         return await self._northbound.read(collect)
@@ -121,22 +126,36 @@ class OvnDriver(NetworkDriver):
     async def port_states(self) -> dict[str, bool]:
         def collect(tables: Any) -> dict[str, bool]:
             rows = tables["Logical_Switch_Port"].rows.values()
-            return {row.external_ids[ID]: row.up == [True] for row in rows if row.external_ids.get(KIND) == "port"}
+            ours = (row for row in rows if row.external_ids.get(KIND) == "port" and self._owns(row.external_ids))
+            return {row.external_ids[ID]: row.up == [True] for row in ours}
 
         return await self._northbound.read(collect)
 
     async def chassis(self) -> list[Chassis]:
         if self._southbound is None:
             return []
-        return await self._southbound.read(lambda tables: [_chassis(row) for row in tables["Chassis"].rows.values()])
+        return await self._southbound.read(self._hosts.all)
 
-    async def _write(self, function: Callable[[Any, Any], bool]) -> bool:
-        return await self._northbound.write(lambda txn: function(txn, txn.idl.tables))
+    async def ask_for_life(self) -> None:
+        def ask(nb: Northbound) -> bool:
+            for root in nb.tables["NB_Global"].rows.values():
+                if time.time() - root.nb_cfg_timestamp / 1000 >= HEARTBEAT_SECONDS:
+                    nb.verify(root, "nb_cfg")
+                    root.nb_cfg = root.nb_cfg + 1
+            return True
+
+        await self._write(ask)
+
+    async def _write(self, function: Callable[[Northbound], bool]) -> bool:
+        return await self._northbound.write(lambda txn: function(Northbound(txn, self._cloud_id)))
+
+    def _owns(self, external_ids: dict[str, str]) -> bool:
+        return external_ids.get(CLOUD) == self._cloud_id
 
     # The two below run in the connection's thread.
 
     def _port_changed(self, event: str, row: Any) -> None:
-        if row.external_ids.get(KIND) != "port":
+        if row.external_ids.get(KIND) != "port" or not self._owns(row.external_ids):
             return
         up = event != "delete" and row.up == [True]
         if self._states.get(row.name) == up:
@@ -148,8 +167,8 @@ class OvnDriver(NetworkDriver):
         if self._loop is not None and self._on_port_state is not None:
             self._loop.call_soon_threadsafe(self._tell_port_state, PortState(row.name, up))
 
-    def _chassis_changed(self, event: str, row: Any) -> None:
-        if event != "update" and self._loop is not None and self._on_chassis_change is not None:
+    def _hosts_changed(self) -> None:
+        if self._loop is not None and self._on_chassis_change is not None:
             self._loop.call_soon_threadsafe(self._tell_chassis_change)
 
     def _tell_port_state(self, state: PortState) -> None:
@@ -159,17 +178,3 @@ class OvnDriver(NetworkDriver):
     def _tell_chassis_change(self) -> None:
         if self._on_chassis_change is not None:
             self._on_chassis_change()
-
-
-def _chassis(row: Any) -> Chassis:
-    # Where ovn-controller puts its settings differs between releases.
-    settings = dict(row.external_ids) | dict(row.other_config)
-    options = settings.get("ovn-cms-options", "").split(",")
-    mappings = [item.partition(":")[0] for item in settings.get("ovn-bridge-mappings", "").split(",") if item]
-    return Chassis(
-        name=row.name,
-        hostname=row.hostname,
-        alive=True,
-        gateway="enable-chassis-as-gw" in options,
-        physical_networks=tuple(mappings),
-    )

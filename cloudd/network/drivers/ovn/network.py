@@ -1,10 +1,8 @@
 """A network as a logical switch, with a localnet port when it is bridged to a physical one."""
 
-from typing import Any
-
 from cloudd.network.drivers.base import NetworkSpec
 from cloudd.network.drivers.ovn import dhcp
-from cloudd.network.drivers.ovn.rows import ID, KEY, KIND, Row, find, is_newer, marks_of, put
+from cloudd.network.drivers.ovn.rows import KEY, Northbound, Row, is_newer, marks_of
 
 
 def switch_name(network_id: str) -> str:
@@ -38,14 +36,14 @@ def localnet_row(spec: NetworkSpec) -> Row:
     )
 
 
-def sync(txn: Any, tables: Any, spec: NetworkSpec) -> bool:
-    switch = find(tables, "Logical_Switch", switch_name(spec.id))
+def sync(nb: Northbound, spec: NetworkSpec) -> bool:
+    switch = nb.find("Logical_Switch", switch_name(spec.id))
     if is_newer(switch, spec.revision):
         return False
-    switch, changed = put(txn, switch_row(spec), switch)
-    localnet = find(tables, "Logical_Switch_Port", f"localnet-{spec.id}")
+    switch, changed = nb.put(switch_row(spec), switch)
+    localnet = nb.find("Logical_Switch_Port", f"localnet-{spec.id}")
     if spec.physical_network:
-        row, touched = put(txn, localnet_row(spec), localnet)
+        row, touched = nb.put(localnet_row(spec), localnet)
         if localnet is None:
             switch.addvalue("ports", row.uuid)
         changed |= touched
@@ -53,11 +51,11 @@ def sync(txn: Any, tables: Any, spec: NetworkSpec) -> bool:
         switch.delvalue("ports", localnet.uuid)
         localnet.delete()
         changed = True
-    return _sync_dhcp(txn, tables, spec) or changed
+    return _sync_dhcp(nb, spec) or changed
 
 
-def _sync_dhcp(txn: Any, tables: Any, spec: NetworkSpec) -> bool:
-    present = {row.external_ids.get(KEY, ""): row for row in dhcp_rows(tables, dhcp.NETWORK, spec.id)}
+def _sync_dhcp(nb: Northbound, spec: NetworkSpec) -> bool:
+    present = {row.external_ids.get(KEY, ""): row for row in nb.marked("DHCP_Options", dhcp.NETWORK, spec.id)}
     shared = {subnet.id: dhcp.subnet_row(spec, subnet) for subnet in spec.subnets if dhcp.is_served(subnet)}
     wanted = list(shared.values())
     for row in present.values():
@@ -66,28 +64,19 @@ def _sync_dhcp(txn: Any, tables: Any, spec: NetworkSpec) -> bool:
             wanted.append(dhcp.port_row(port_id, of_subnet, dhcp.read_overrides(row)))
     changed = False
     for item in wanted:
-        changed |= put(txn, item, present.pop(item.key, None))[1]
+        changed |= nb.put(item, present.pop(item.key, None))[1]
     for row in present.values():
         row.delete()
         changed = True
     return changed
 
 
-def dhcp_rows(tables: Any, mark: str, value: str) -> list[Any]:
-    """DHCP rows of ours with that mark (there are as many as subnets, so a walk is cheap)."""
-    return [row for row in tables["DHCP_Options"].rows.values() if row.external_ids.get(mark) == value]
-
-
-def delete(tables: Any, network_id: str) -> bool:
+def delete(nb: Northbound, network_id: str) -> bool:
     """Removes the switch (its ports fall with it) and the DHCP options."""
-    rows = dhcp_rows(tables, dhcp.NETWORK, network_id)
-    switch = find(tables, "Logical_Switch", switch_name(network_id))
+    rows = nb.marked("DHCP_Options", dhcp.NETWORK, network_id)
+    switch = nb.find("Logical_Switch", switch_name(network_id))
     if switch is not None:
         rows.append(switch)
     for row in rows:
         row.delete()
     return bool(rows)
-
-
-def inventory(tables: Any) -> dict[str, Any]:
-    return {row.external_ids[ID]: row for row in tables["Logical_Switch"].rows.values() if row.external_ids.get(KIND) == "network"}

@@ -1,11 +1,8 @@
 """A security group as a port group with ACLs; one more group drops what no rule lets through."""
 
-from typing import Any
-
 from cloudd.network.drivers.base import SecurityGroupSpec, SecurityRule
-from cloudd.network.drivers.ovn.rows import Row, find, is_newer, marks_of, put
+from cloudd.network.drivers.ovn.rows import Northbound, Row, is_newer, marks_of
 
-DROP_GROUP = "cloudd_drop"
 DROP_PRIORITY, ALLOW_PRIORITY = 1001, 1002
 NAMED_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "132": "sctp"}
 ICMP_NAMES = ("icmp", "icmpv6", "ipv6-icmp")
@@ -65,15 +62,20 @@ def _protocol_terms(rule: SecurityRule, ip: str) -> list[str]:
     return [f"ip.proto == {PROTOCOL_NUMBERS.get(protocol or '', protocol)}"]
 
 
-def drop_row() -> Row:
+def drop_group(cloud_id: str) -> str:
+    """The group of all guarded ports; each cloud on an OVN has its own."""
+    return "cloudd_drop_" + cloud_id.replace("-", "_")
+
+
+def drop_row(name: str) -> Row:
     """Guarded ports reach nothing without a rule, save asking for an address."""
-    source, target = f"inport == @{DROP_GROUP}", f"outport == @{DROP_GROUP}"
+    source, target = f"inport == @{name}", f"outport == @{name}"
     dhcp_v4 = f"{source} && ip4 && udp.src == 68 && udp.dst == 67"
     dhcp_v6 = f"{source} && ip6 && udp.src == 546 && udp.dst == 547"
     return Row(
         table="Port_Group",
-        key=DROP_GROUP,
-        columns={"name": DROP_GROUP},
+        key=name,
+        columns={"name": name},
         children={
             "acls": [
                 _acl("drop-ingress", "ingress", DROP_PRIORITY, f"{target} && ip", "drop"),
@@ -85,19 +87,20 @@ def drop_row() -> Row:
     )
 
 
-def ensure_drop_group(txn: Any, tables: Any) -> bool:
-    return put(txn, drop_row(), find(tables, "Port_Group", DROP_GROUP))[1]
+def ensure_drop_group(nb: Northbound) -> bool:
+    name = drop_group(nb.cloud_id)
+    return nb.put(drop_row(name), nb.find("Port_Group", name))[1]
 
 
-def sync(txn: Any, tables: Any, spec: SecurityGroupSpec) -> bool:
-    group = find(tables, "Port_Group", group_name(spec.id))
+def sync(nb: Northbound, spec: SecurityGroupSpec) -> bool:
+    group = nb.find("Port_Group", group_name(spec.id))
     if is_newer(group, spec.revision):
         return False
-    return put(txn, group_row(spec), group)[1]
+    return nb.put(group_row(spec), group)[1]
 
 
-def delete(tables: Any, group_id: str) -> bool:
-    group = find(tables, "Port_Group", group_name(group_id))
+def delete(nb: Northbound, group_id: str) -> bool:
+    group = nb.find("Port_Group", group_name(group_id))
     if group is not None:
         group.delete()
     return group is not None
