@@ -72,7 +72,7 @@ def stop(place: Place) -> bool:
     if was_running:
         pid = int((place.directory / "pid").read_text())
         complaint = f"{place.name} does not go down: see {place.directory}/log"
-        wait_until(lambda: not is_running(place) or os.kill(pid, signal.SIGTERM), 20, complaint)
+        wait_until(lambda: not is_running(place) or os.kill(pid, signal.SIGTERM), 60, complaint)
     if under_systemd():
         subprocess.run(["systemctl", "stop", f"{place.machine}.service"], capture_output=True, check=False)
     left = (NETNS / place.machine).exists()
