@@ -10,6 +10,7 @@ from typing import Any
 from cloudd.kit.auth import Authenticator
 from cloudd.kit.bus import Bus, Handler, InProcessBus
 from cloudd.kit.db import Database
+from cloudd.kit.nudge import Nudges
 from cloudd.kit.policy import Policy
 from cloudd.kit.reconcile import ReconcilerLoop
 from cloudd.kit.retry import retried
@@ -52,6 +53,7 @@ class Process:
         self.services: list[Service] = [import_module(f"cloudd.{name}.service").service(self.cloud) for name in services]
         rules = {name: text for service in self.services for name, text in service.rules.items()}
         self.policy = Policy(rules, settings.section(ApiSettings).policy_path)
+        self.nudges = Nudges(self.cloud.bus, self.cloud.sagas)
         self.reconcilers = ReconcilerLoop(self.cloud.db, self.cloud.sagas.owner)
         self.agents: list[Agent] = []
         for service in self.services:
@@ -74,6 +76,7 @@ class Process:
 
     async def start(self) -> None:
         """What every process with a database does."""
+        await self.cloud.bus.start()
         for service in self.services:
             if service.start is not None:
                 await service.start()
@@ -86,10 +89,9 @@ class Process:
 
     async def start_worker(self, *, alone: bool) -> None:
         """Run sagas and reconcilers. ``alone``: no other process works on this database."""
-        if alone:
-            await self.reconcilers.forget_leases()
         await self.cloud.sagas.run_worker(alone=alone)
-        self.reconcilers.start([reconciler for service in self.services for reconciler in service.reconcilers])
+        self.nudges.serve()
+        self.reconcilers.start([reconciler for service in self.services for reconciler in service.reconcilers], alone=alone)
 
     async def start_agents(self, names: Iterable[str] = AGENTS) -> None:
         for name in names:
@@ -97,9 +99,11 @@ class Process:
             await agent.start()
             self.agents.append(agent)
 
-    async def stop(self) -> None:
+    async def stop(self, grace_seconds: float = 0) -> None:
+        """End everything; sagas get so long to come to the end of their step."""
+        self.nudges.withdraw()
         await self.reconcilers.stop()
-        await self.cloud.sagas.stop()
+        await self.cloud.sagas.stop(grace_seconds)
         for agent in reversed(self.agents):
             await agent.stop()
         for service in reversed(self.services):

@@ -17,6 +17,9 @@ from cloudd import assembly
 from cloudd.kit import log as kit_log
 from cloudd.kit.settings import LogSettings, Settings, SettingsError, load
 
+#: How long a worker that is to stop lets its sagas come to the end of their step.
+GRACE_SECONDS = 10
+
 
 def main() -> None:
     """Parse the command line and run; errors in settings end with one line and status 2."""
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     database.add_argument("verb", choices=("upgrade", "current"))
     first = command("bootstrap", _bootstrap, "make the admin user, the roles and the catalog; idempotent")
     first.add_argument("--password-file", help="file with the admin's password (default: standard input)")
-    status = command("status", _status, "sagas under way and stuck")
+    status = command("status", _status, "agents, workers, queues, and sagas under way and stuck")
     status.add_argument("--json", action="store_true")
     return parser
 
@@ -90,7 +93,7 @@ async def _worker(settings: Settings, _: argparse.Namespace) -> int:
     process.serve_topics()
     await process.start_worker(alone=False)
     await until_stopped()
-    await process.stop()
+    await process.stop(GRACE_SECONDS)
     return 0
 
 
@@ -100,6 +103,7 @@ async def _agent(settings: Settings, arguments: argparse.Namespace) -> int:
     from cloudd.server import until_stopped
 
     bus = assembly.make_bus(settings)
+    await bus.start()
     agents = [import_module(f"cloudd.{part}.agent").build(settings, bus) for part in arguments.part]
     for agent in agents:
         await agent.start()

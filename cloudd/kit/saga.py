@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from cloudd.kit.auth import Context, system_context
 from cloudd.kit.clock import now
 from cloudd.kit.db import Database, Id, Json, Moment, Transaction, metadata
 from cloudd.kit.errors import Condition
+from cloudd.kit.lease import Leases
 from cloudd.kit.retry import is_deadlock, is_unavailable, retried
 from cloudd.kit.store import Store
 
@@ -34,7 +36,10 @@ log = logging.getLogger(__name__)
 PENDING, UNDOING, DONE, FAILED, STUCK = "pending", "undoing", "done", "failed", "stuck"
 ACTIVE_STATES = (PENDING, UNDOING)
 
-LEASE_SECONDS = 30
+#: How often a worker looks for sagas that nobody holds.
+SWEEP_SECONDS = 2.0
+#: How often those that ended a week ago are forgotten.
+PURGE_SECONDS = 300.0
 #: Waits before the retries of a step whose error says that it may pass.
 RETRY_SECONDS = (0.5, 2, 5, 10, 20)
 UNDO_ATTEMPTS = 8
@@ -128,7 +133,11 @@ class SagaEngine:
         self.probe: Callable[[str], None] = lambda point: None
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leases = Leases(db, saga_table, self.owner, self._lost)
         self._running = False
+        self._stopping = False
+        self._alone = False
+        self._purged = 0.0
         self._sweeper: asyncio.Task[None] | None = None
 
     def register(self, *sagas: Saga) -> None:
@@ -155,21 +164,28 @@ class SagaEngine:
         elif self.nudge_others is not None:
             self.nudge_others(saga_id)
 
-    async def run_worker(self, *, alone: bool, sweep_seconds: float = 5) -> None:
+    async def run_worker(self, *, alone: bool, sweep_seconds: float = SWEEP_SECONDS) -> None:
         """Become a worker. ``alone``: no other process works on this database, so all leases of the past are void."""
         if alone:
             async with self.db.write() as tx:
                 await tx.execute(sa.update(saga_table).values(owner=None, lease_until=None).where(saga_table.c.state.in_(ACTIVE_STATES)))
+        self._alone = alone
         self._running = True
+        self._leases.start()
         self._sweeper = asyncio.create_task(self._sweep(sweep_seconds))
 
-    async def stop(self) -> None:
-        """Stop taking work and let what runs come to the end of its step; leases let others go on."""
-        self._running = False
+    async def stop(self, grace_seconds: float = 0) -> None:
+        """Take no more work, give what runs so long to come to the end of its step, and let other workers go on with it at once."""
+        self._running, self._stopping = False, True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._tasks and grace_seconds:
+            await asyncio.wait(list(self._tasks.values()), timeout=grace_seconds)
         tasks = [*self._tasks.values(), *([self._sweeper] if self._sweeper else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._leases.stop(release=not self._alone and self._sweeper is not None)
 
     async def idle(self, timeout_seconds: float = 30) -> None:
         """Wait until no saga is left to run (for tests)."""
@@ -195,10 +211,13 @@ class SagaEngine:
     async def sweep(self) -> None:
         """Launch every saga that nobody holds, and forget finished ones after a week."""
         async with self.db.read() as tx:
-            free = sa.or_(saga_table.c.lease_until.is_(None), saga_table.c.lease_until < now())
-            rows = await tx.rows(sa.select(saga_table.c.id).where(saga_table.c.state.in_(ACTIVE_STATES), free).limit(500))
+            waiting = saga_table.c.state.in_(ACTIVE_STATES), self._leases.free()
+            rows = await tx.rows(sa.select(saga_table.c.id).where(*waiting).order_by(saga_table.c.created_at).limit(500))
         for row in rows:
             self._launch(row["id"])
+        if time.monotonic() - self._purged < PURGE_SECONDS:
+            return
+        self._purged = time.monotonic()
         async with self.db.write() as tx:
             await self.store.delete_where(tx, saga_table.c.state.in_((DONE, FAILED)), saga_table.c.updated_at < now() - timedelta(days=7))
 
@@ -215,7 +234,6 @@ class SagaEngine:
             if row is None:
                 return
             kit_log.request_id.set(row.request_id)
-            keeper = asyncio.create_task(self._keep_lease(saga_id))
             try:
                 await self._advance(row)
             except asyncio.CancelledError:
@@ -223,25 +241,25 @@ class SagaEngine:
             except Exception:
                 log.exception("saga %s %s stopped unexpectedly; its lease lets it go on later", row.kind, row.id)
             finally:
-                keeper.cancel()
+                self._leases.dropped(saga_id)
 
     async def _claim(self, saga_id: str) -> SagaRow | None:
+        began = time.monotonic()
         async with self.db.write() as tx:
-            moment = now()
             # Ours already: the answer to this same claim was lost.
-            free = sa.or_(saga_table.c.lease_until.is_(None), saga_table.c.lease_until < moment, saga_table.c.owner == self.owner)
-            lease = moment + timedelta(seconds=LEASE_SECONDS)
-            if not await self.store.update(tx, saga_id, saga_table.c.state.in_(ACTIVE_STATES), free, owner=self.owner, lease_until=lease):
+            free = sa.or_(self._leases.free(), saga_table.c.owner == self.owner)
+            values = {"owner": self.owner, "lease_until": self._leases.until()}
+            if not await self.store.update(tx, saga_id, saga_table.c.state.in_(ACTIVE_STATES), free, **values):
                 return None
-            return await self.store.get(tx, saga_id)
+            row = await self.store.get(tx, saga_id)
+        self._leases.took(saga_id, began)
+        return row
 
-    async def _keep_lease(self, saga_id: str) -> None:
-        while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
-            try:
-                await retried(partial(self._change, saga_id, lease_until=now() + timedelta(seconds=LEASE_SECONDS)), idempotent=True)
-            except DBAPIError as error:
-                log.warning("the lease of saga %s could not be renewed, tried again soon: %s", saga_id, error.orig)
+    def _lost(self, saga_id: str) -> None:
+        """Another worker may take it any moment."""
+        task = self._tasks.get(saga_id)
+        if task is not None:
+            task.cancel()
 
     async def _save(self, row: SagaRow, **values: Any) -> None:
         """Save progress, only while the lease is ours: another worker may have taken over from a stalled one."""
@@ -258,16 +276,21 @@ class SagaEngine:
         saga = self.sagas[row.kind]
         run = Run(row, msgspec.convert(row.params, saga.params))
         while row.state == PENDING and row.step < len(saga.steps):
+            if self._stopping:
+                return
             name = saga.steps[row.step]
+            log.debug("%s %s: %s begins", row.kind, row.id, name)
             try:
                 self.probe(f"{row.kind}.{name}.before")
                 result = await self._attempt(row, getattr(saga, name), run)
                 self.probe(f"{row.kind}.{name}.done")
             except Condition as condition:
+                log.info("%s %s: %s failed: %s", row.kind, row.id, name, condition.text)
                 await self._save(row, state=UNDOING, attempts=0, error=_written(condition))
                 break
             run.results = {**row.results, name: msgspec.to_builtins(result)}
             await self._save(row, step=row.step + 1, attempts=0, results=run.results)
+            log.debug("%s %s: %s ended", row.kind, row.id, name)
             self.probe(f"{row.kind}.{name}.after")
         if row.state == UNDOING:
             await self._undo(row, saga, run)
@@ -297,6 +320,8 @@ class SagaEngine:
         error = SagaFailed(reason=(row.error or {}).get("text", "unknown"))
         # The step that failed may have done half of its work: its own undo runs first.
         while row.step >= 0:
+            if self._stopping:
+                return
             name = saga.steps[row.step] if row.step < len(saga.steps) else None
             undo = getattr(saga, f"undo_{name}", None) if name else None
             if undo is not None and not await self._undo_one(row, undo, run):

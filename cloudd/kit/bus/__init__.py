@@ -5,12 +5,13 @@ One face (``Bus``), two adapters: ``InProcessBus`` for the embedded cloud, ``rab
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from cloudd.kit.bus.inprocess import InProcessBus
-from cloudd.kit.bus.message import Handler, Handlers, Message, sender
+from cloudd.kit.bus.message import Backlog, Handler, Handlers, Message, sender
 
-__all__ = ["Bus", "Handler", "Handlers", "InProcessBus", "Message", "sender"]
+__all__ = ["Backlog", "Bus", "Handler", "Handlers", "InProcessBus", "Message", "sender"]
 
 
 class Bus(Protocol):
@@ -40,6 +41,12 @@ class Bus(Protocol):
 
     async def publish(self, event: Message) -> None:
         """Tell every subscriber; errors there are theirs, and one that is away misses it unless it is a group."""
+
+    async def backlog(self, topics: Iterable[str]) -> dict[str, Backlog]:
+        """What waits for each of these topics and who takes from it; topics that nobody ever served are missing.
+
+        Unreachable where no broker answers.
+        """
 
     async def close(self) -> None:
         """Take no more, and finish what is under way."""

@@ -16,6 +16,7 @@ from aiormq.connection import TransportFactory
 from pamqp import commands
 from yarl import URL
 
+from cloudd.kit.bus.message import Backlog
 from cloudd.kit.settings import SettingsError
 
 #: A node that is switched off is noticed after this long: by the kernel, for what was sent is not acknowledged …
@@ -120,11 +121,11 @@ async def declare_work_queue(channel: AbstractChannel, queue: str, exchange: str
     await channel.queue_bind(queue, exchange, key, timeout=DECLARE_SECONDS)
 
 
-async def consumers_of(channel: AbstractChannel, queue: str) -> int:
-    """How many processes take from this queue now."""
+async def backlog_of(channel: AbstractChannel, queue: str) -> Backlog:
+    """What waits in this queue, and how many processes take from it now."""
     answer = await channel.queue_declare(queue, passive=True, timeout=DECLARE_SECONDS)
     assert isinstance(answer, commands.Queue.DeclareOk)
-    return answer.consumer_count or 0
+    return Backlog(answer.message_count or 0, answer.consumer_count or 0)
 
 
 def _address(text: str, default_port: int) -> tuple[str, int]:

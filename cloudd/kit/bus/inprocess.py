@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
-from cloudd.kit.bus.message import Handler, Handlers, Message, answer_with, by_name, decode_answer, encode, refusal
+from cloudd.kit.bus.message import Backlog, Handler, Handlers, Message, answer_with, by_name, decode_answer, encode, refusal
 from cloudd.kit.errors import Unreachable
 
 
@@ -48,6 +49,9 @@ class InProcessBus:
         data = encode(event)
         for kind, handler in self._events.get(event.name, []):
             await answer_with(data, {kind.name: (kind, handler)}, event.name)
+
+    async def backlog(self, topics: Iterable[str]) -> dict[str, Backlog]:
+        return {topic: Backlog(0, 1) for topic in topics if topic in self._topics}
 
     async def close(self) -> None:
         self._topics.clear()

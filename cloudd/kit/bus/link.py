@@ -14,7 +14,8 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelInvalidStateError, PublishError
 from pamqp import commands
 
-from cloudd.kit.bus.broker import CONNECT_SECONDS, DECLARE_SECONDS, Broker, consume, consumers_of
+from cloudd.kit.bus.broker import CONNECT_SECONDS, DECLARE_SECONDS, Broker, backlog_of, consume
+from cloudd.kit.bus.message import Backlog
 from cloudd.kit.errors import RemoteFailure, Unreachable
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,11 @@ class Session:
                 self.publisher = await self.connection.channel()
             return self.publisher
 
-    async def consumers(self, queue: str) -> int:
+    async def backlog(self, queue: str) -> Backlog:
         async with self.lock:
             if self.asker is None or self.asker.is_closed:
                 self.asker = await self.connection.channel(publisher_confirms=False)
-            return await consumers_of(self.asker, queue)
+            return await backlog_of(self.asker, queue)
 
 
 class Link:

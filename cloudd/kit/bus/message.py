@@ -35,6 +35,13 @@ Known = Mapping[str, tuple[type[Message], Handler]]
 sender: ContextVar[str] = ContextVar("sender", default="")
 
 
+class Backlog(msgspec.Struct):
+    """A topic from the outside: messages that wait, and processes that serve it."""
+
+    waiting: int
+    servers: int
+
+
 class Envelope(msgspec.Struct):
     name: str
     body: msgspec.Raw

@@ -17,7 +17,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from pamqp import commands
 
 from cloudd.kit.bus.broker import Broker, consume, declare_work_queue
 from cloudd.kit.bus.link import AGENTS, BROKEN, CONTROL, EVENTS, REPLIES, Link, Session
-from cloudd.kit.bus.message import Handler, Handlers, Known, Message, answer_with, by_name, decode_answer, encode, refusal, sender
+from cloudd.kit.bus.message import Backlog, Handler, Handlers, Known, Message, answer_with, by_name, decode_answer, encode, refusal, sender
 from cloudd.kit.errors import Condition, RemoteFailure, Unreachable
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,14 @@ class RabbitBus:
             pass  # nobody subscribed
         except Condition as error:
             log.warning("the event %s did not leave this process: %s", event.name, error.text)
+
+    async def backlog(self, topics: Iterable[str]) -> dict[str, Backlog]:
+        found = {}
+        for topic in topics:
+            session = await self.link.connected(PATIENCE_SECONDS, topic)
+            with contextlib.suppress(ChannelNotFoundEntity):
+                found[topic] = await session.backlog(topic)
+        return found
 
     async def close(self) -> None:
         self._closing = True
@@ -280,7 +288,7 @@ class RabbitBus:
             return True
         session = await self.link.connected(PATIENCE_SECONDS, topic)
         try:
-            count = await session.consumers(topic)
+            count = (await session.backlog(topic)).servers
         except ChannelNotFoundEntity:
             raise Unreachable(topic=topic, reason="nobody ever served it") from None
         except BROKEN:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cloudd.kit import log as kit_log
-from cloudd.kit.bus import Bus
+from cloudd.kit.bus import Backlog, Bus
 from cloudd.kit.errors import NotFound, RemoteFailure, Unreachable
 from tests.contract.bus.conftest import MakeBus
 from tests.contract.bus.messages import CONTROL, TOPIC, Ask, Told, Wait, answer
@@ -103,6 +103,10 @@ async def test_a_cast_is_done_without_an_answer(make_bus: MakeBus) -> None:
     await caller.cast(CONTROL, Told(text="x"))
     assert await asyncio.wait_for(heard.get(), 5) == ("x", "req-1")
     await caller.cast("test.agent.nowhere", Told(text="lost"))
+
+
+async def test_a_topics_backlog_tells_who_serves_it(caller: Bus) -> None:
+    assert await caller.backlog([TOPIC, "test.agent.nowhere"]) == {TOPIC: Backlog(0, 1)}
 
 
 async def test_a_withdrawn_topic_ends_what_it_has_begun(make_bus: MakeBus) -> None:
