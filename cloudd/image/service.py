@@ -6,6 +6,7 @@ from cloudd.image.api import image, image_file, info, member, schema, transfer, 
 from cloudd.image.api.shapes import Links
 from cloudd.image.client import ImageClient
 from cloudd.image.domain.healing import Healing
+from cloudd.image.domain.health import Health
 from cloudd.image.domain.importing import Imports
 from cloudd.image.domain.member import Members
 from cloudd.image.errors import error_body
@@ -22,6 +23,7 @@ def service(cloud: Cloud) -> Service:
     client = ImageClient(cloud)
     cloud.offer(client)
     healing = Healing(cloud, client.locations)
+    cloud.checks.extend(Health(cloud, client.hosts).checks())
 
     async def start() -> None:
         await asyncio.to_thread(client.files.prepare)

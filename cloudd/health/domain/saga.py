@@ -39,16 +39,14 @@ class Sagas:
         ]
 
     async def look_for_workers(self) -> list[Finding]:
-        """Reconcilers whose turn has run out: no worker lives."""
+        """Reconcilers that somebody held and nobody holds now: no worker lives. A worker that is alone, in this very process, holds none."""
+        column = reconciler_table.c.lease_until
         async with self.db.read() as tx:
-            held = await self.reconcilers.count(tx, reconciler_table.c.lease_until > now())
-        if held:
+            leased = await self.reconcilers.count(tx, column.is_not(None))
+            held = await self.reconcilers.count(tx, column > now())
+        if held or not leased:
             return []
-        return [
-            Finding(
-                "error", "workers", "no worker holds a reconciler's turn", "start cloudd-worker on the control hosts (one host: cloudd-all)"
-            )
-        ]
+        return [Finding("error", "workers", "no worker holds a reconciler's turn", "start cloudd-worker on the control hosts")]
 
     async def resume(self, saga_id: str) -> SagaRow:
         """Try a stuck saga's undo once more. SagaNotStuck."""

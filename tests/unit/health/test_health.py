@@ -12,6 +12,7 @@ from cloudd.compute.store.host import host_table
 from cloudd.compute.store.server import server_table
 from cloudd.kit.clock import now
 from cloudd.kit.db import metadata
+from cloudd.kit.reconcile import reconciler_table
 from cloudd.kit.saga import STUCK, saga_table
 from cloudd.placement.client import PlacementClient
 from tests.conftest import EmbeddedCloud
@@ -133,3 +134,20 @@ async def test_a_check_that_fails_is_itself_a_finding(cloud: EmbeddedCloud) -> N
     (finding,) = (await report(cloud))["compute.hypervisors"]
     assert finding["subject"] == "the check itself"
     assert "nobody serves it" in finding["text"]
+
+
+async def test_an_image_without_a_copy(cloud: EmbeddedCloud, compute: Compute) -> None:
+    assert (await report(cloud))["image.copies"] == []
+    async with cloud.cloud.db.write() as tx:
+        await tx.execute(sa.delete(metadata.tables["image_location"]))
+    (finding,) = (await report(cloud))["image.copies"]
+    assert finding["level"] == "error"
+    assert compute.image_id in finding["subject"]
+
+
+async def test_a_cloud_whose_workers_are_gone(cloud: EmbeddedCloud) -> None:
+    async with cloud.cloud.db.write() as tx:
+        await tx.execute(sa.insert(reconciler_table).values(id="other", owner="a worker that died", lease_until=now() - LONG_AGO))
+        await tx.execute(sa.delete(reconciler_table).where(reconciler_table.c.id != "other"))
+    (finding,) = (await report(cloud))["health.workers"]
+    assert finding["level"] == "error"
