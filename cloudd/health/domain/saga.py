@@ -39,7 +39,7 @@ class Sagas:
         ]
 
     async def look_for_workers(self) -> list[Finding]:
-        """Reconcilers that somebody held and nobody holds now: no worker lives. A worker that is alone, in this very process, holds none."""
+        """Reconcilers that somebody held and nobody holds now: no worker lives. One that is alone, in this very process, holds none."""
         column = reconciler_table.c.lease_until
         async with self.db.read() as tx:
             leased = await self.reconcilers.count(tx, column.is_not(None))
