@@ -71,23 +71,18 @@ class ServerNetwork:
 
     async def begin_migration(self, interfaces: Sequence[Interface], destination: str) -> None:
         """The ports work on both hosts for a while."""
-        if begin := getattr(self.network, "begin_migration", None):
-            await begin([interface.id for interface in interfaces], destination)
+        if interfaces:
+            await self.network.begin_migration([interface.id for interface in interfaces], destination)
 
     async def finish_migration(self, interfaces: Sequence[Interface], host: str) -> None:
         """The guest has arrived: its ports are on that host alone."""
-        await self._settle("finish_migration", interfaces, host)
+        if interfaces:
+            await self.network.finish_migration([interface.id for interface in interfaces], host)
 
     async def abort_migration(self, interfaces: Sequence[Interface], source: str) -> None:
         """The guest stays: its ports are on the source alone."""
-        await self._settle("abort_migration", interfaces, source)
-
-    async def _settle(self, name: str, interfaces: Sequence[Interface], host: str) -> None:
-        if settle := getattr(self.network, name, None):
-            await settle([interface.id for interface in interfaces], host)
-            return
-        for interface in interfaces:
-            await self.network.bind_port(interface.id, interface.server_id, host)
+        if interfaces:
+            await self.network.abort_migration([interface.id for interface in interfaces], source)
 
     async def remove(self, interface: Interface) -> None:
         """The port goes with its server, or is given back to its maker."""

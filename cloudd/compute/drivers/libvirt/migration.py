@@ -77,17 +77,18 @@ class LiveMigrations:
 
     def abort(self, server_id: str) -> None:
         """Call it off."""
-        domain = self._connection.find(server_id)
-        if domain is not None and domain.isActive() and _is_leaving(domain):
-            # It may end in this very moment.
-            with contextlib.suppress(libvirt.libvirtError):
+        # It may end, and the domain be gone, in this very moment.
+        with contextlib.suppress(libvirt.libvirtError):
+            domain = self._connection.find(server_id)
+            if domain is not None and _is_leaving(domain):
                 domain.abortJob()
 
     def force(self, server_id: str) -> None:
         """Freeze the guest; the hypervisor wakes it where it arrives."""
-        domain = self._connection.find(server_id)
-        if domain is not None and _is_leaving(domain) and domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
-            domain.suspend()
+        with contextlib.suppress(libvirt.libvirtError):
+            domain = self._connection.find(server_id)
+            if domain is not None and _is_leaving(domain) and domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
+                domain.suspend()
 
     def close(self) -> None:
         """Wait for nobody: the hypervisors go on by themselves."""
