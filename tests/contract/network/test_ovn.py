@@ -1,8 +1,6 @@
 """What the OVN engine writes, read back with ovn-nbctl: somebody else's view of the same database."""
 
 import asyncio
-import json
-import subprocess
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,23 +16,11 @@ from cloudd.network.drivers.base import (
 from cloudd.network.drivers.ovn import OvnDriver
 from tests.contract.network import specs
 from tests.contract.network.conftest import needs_ovn
+from tests.contract.network.nbctl import Nbctl
 
 pytestmark = needs_ovn
 change = msgspec.structs.replace
 CLOUD = "11111111-1111-1111-1111-111111111111"
-
-
-class Nbctl:
-    def __init__(self, remote: str) -> None:
-        self.remote = remote
-
-    def __call__(self, *words: str) -> str:
-        done = subprocess.run(["ovn-nbctl", "--no-leader-only", f"--db={self.remote}", *words], check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        found = json.loads(self("--format=json", "--data=json", "list", table))
-        return [dict(zip(found["headings"], row, strict=True)) for row in found["data"]]
 
 
 @pytest.fixture

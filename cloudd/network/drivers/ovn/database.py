@@ -25,6 +25,8 @@ Listener = Callable[[str, Any], None]
 
 #: A server that is silent for this long is asked whether it lives, and given up after as long again.
 PROBE_MILLISECONDS = 1000
+#: How long to wait before the next server is tried.
+RETRY_MILLISECONDS = 250
 #: How long one server may take to tell its schema.
 SCHEMA_SECONDS = 2.0
 #: Another client inserted the same name first: by then the replica has its row, and the work runs again over that.
@@ -50,6 +52,11 @@ class Replica(connection.OvsdbIdl):  # type: ignore[misc]
     """The in-memory copy; hands every change of a row to the listener of its table."""
 
     listeners: dict[str, Listener] = {}
+
+    def hurry(self) -> None:
+        """Try the next server soon: the library waits up to 8 s when it has met nobody but followers, as one does during an election."""
+        pace = self._session.reconnect
+        pace.min_backoff = pace.max_backoff = RETRY_MILLISECONDS
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         listener = self.listeners.get(row._table.name)
@@ -137,6 +144,7 @@ class Database:
                     probe_interval=PROBE_MILLISECONDS,
                 )
                 replica.listeners = self._listeners
+                replica.hurry()
                 if self._index is not None:
                     self._index(replica.tables)
                 opened = connection.Connection(replica, self._timeout_seconds)
@@ -162,7 +170,8 @@ class Database:
         work = transaction.Transaction(SimpleNamespace(idl=opened.idl), opened, self._timeout_seconds, check_error=True, log_errors=False)
         work.add(step)
         try:
-            work.commit()
+            if work.commit() is None:
+                raise DriverError(f"{self._schema}: the change was given up")
         except DriverError:
             raise
         except Exception as error:

@@ -57,6 +57,7 @@ class Northbound:
         self._txn = txn
         self.tables = txn.idl.tables
         self.cloud_id = cloud_id
+        self._took_turn = False
 
     def find(self, table: str, name: str) -> Any | None:
         """The row of that name, or None; one without any cloud's mark is ours from before there were marks. Raises BelongsToAnother."""
@@ -121,12 +122,16 @@ class Northbound:
 
     def _take_turn(self) -> None:
         """Of two who make rows at once, one goes first and the other looks again."""
+        mark = f"cloudd:made:{self.cloud_id}"
         root = next(iter(self.tables["NB_Global"].rows.values()), None)
         if root is None:
-            return
-        mark = f"cloudd:made:{self.cloud_id}"
-        self.verify(root, "external_ids")
-        root.setkey("external_ids", mark, str(int(root.external_ids.get(mark, "0")) + 1))
+            # Of this table the schema allows one row.
+            root = self._txn.insert(self.tables["NB_Global"])
+            root.external_ids = {mark: "1"}
+        elif not self._took_turn:
+            self._took_turn = True
+            self.verify(root, "external_ids")
+            root.setkey("external_ids", mark, str(int(root.external_ids.get(mark, "0")) + 1))
 
 
 def plain(value: Any) -> Any:
