@@ -67,7 +67,7 @@ class Process:
         apps = {
             s.name: ServiceApp(
                 s.name, s.routes, title=s.title, error_body=s.error_body, policy=self.policy, authenticator=authenticator,
-                versions=s.versions, older_paths=s.older_paths, trailing_slash=s.trailing_slash,
+                versions=s.versions, older_paths=s.older_paths, request_id_headers=s.request_id_headers, trailing_slash=s.trailing_slash,
                 dependencies=s.dependencies, max_body_bytes=s.max_body_bytes,
             )
             for s in self.services

@@ -137,6 +137,7 @@ def service(cloud: Cloud) -> Service:
         error_body=error_body,
         versions=version.VERSIONS,
         older_paths=version.OLDER_PATHS,
+        request_id_headers=("x-compute-request-id",),
         dependencies={
             "links": links,
             "views": views,

@@ -59,6 +59,8 @@ class Service(msgspec.Struct, kw_only=True):
     versions: Microversions | None = None
     #: prefixes of paths of older APIs, and the prefix whose routes serve them at the lowest microversion: {"/v2/": "/v2.1/"}
     older_paths: Mapping[str, str] = {}
+    #: under which names besides x-openstack-request-id its clients look for the request's id
+    request_id_headers: tuple[str, ...] = ()
     #: "/v3/users/" is the collection, as upstream has it here; elsewhere it is a record with an empty id, which is absent
     trailing_slash: bool = False
     sagas: list[Saga] = []

@@ -75,6 +75,7 @@ class ServiceApp:
         authenticator: Authenticator,
         versions: Microversions | None = None,
         older_paths: Mapping[str, str] | None = None,
+        request_id_headers: Iterable[str] = (),
         trailing_slash: bool = False,
         dependencies: Mapping[str, Any] | None = None,
         max_body_bytes: int = 10 * 1024 * 1024,
@@ -86,6 +87,7 @@ class ServiceApp:
         self.authenticator = authenticator
         self.versions = versions
         self.older_paths = dict(older_paths or {})
+        self.request_id_headers = ("x-openstack-request-id", *request_id_headers)
         self.trailing_slash = trailing_slash
         self.title = title
         self.dependencies = dict(dependencies or {})
@@ -100,9 +102,7 @@ class ServiceApp:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = new_request_id()
         kit_log.request_id.set(request_id)
-        answer = {"x-openstack-request-id": request_id}
-        if self.name == "compute":
-            answer["x-compute-request-id"] = request_id
+        answer = dict.fromkeys(self.request_id_headers, request_id)
         send = _adding(answer, send)
         _serving.set(self)
         scope.setdefault("state", {})

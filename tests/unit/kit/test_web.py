@@ -49,3 +49,10 @@ async def test_a_broken_body_says_what_is_wrong(cloud: EmbeddedCloud) -> None:
         answer = await cloud.request("POST", "/identity/v3/projects", as_="admin", content=body, headers=kind)
         assert answer.status_code == 400
         assert text in answer.json()["error"]["message"]
+
+
+@pytest.mark.services("identity", "image", "placement", "network", "volume", "compute")
+async def test_compute_tells_the_requests_id_under_both_names(cloud: EmbeddedCloud) -> None:
+    answer = await cloud.request("GET", "/compute/v2.1/flavors")
+    assert answer.headers["x-compute-request-id"] == answer.headers["x-openstack-request-id"]
+    assert "x-compute-request-id" not in (await cloud.request("GET", "/network/v2.0/networks")).headers
