@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     agent = command("agent", _agent, "the part of services that runs on a host")
     agent.add_argument("part", nargs="+", choices=assembly.AGENTS)
     database = command("db", _db, "the database's schema")
-    database.add_argument("verb", choices=("upgrade", "current"))
+    database.add_argument("verb", choices=("upgrade", "expand", "current"), help="expand: only what the version before can live with")
     first = command("bootstrap", _bootstrap, "make the admin user, the roles and the catalog; idempotent")
     first.add_argument("--password-file", help="file with the admin's password (default: standard input)")
     status = command("status", _status, "agents, workers, queues, and sagas under way and stuck")
@@ -119,11 +119,11 @@ async def _db(settings: Settings, arguments: argparse.Namespace) -> int:
     from cloudd.migrations.turn import turn
 
     before = await schema.current(settings)
-    if arguments.verb == "upgrade":
+    if arguments.verb != "current":
         async with turn(settings):
             # Another host may have been first.
             before = await schema.current(settings)
-            await schema.upgrade(settings)
+            await (schema.upgrade if arguments.verb == "upgrade" else schema.expand)(settings)
     after = await schema.current(settings)
     sys.stdout.write(json.dumps({"before": before, "after": after, "changed": before != after}) + "\n")
     return 0

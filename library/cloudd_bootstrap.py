@@ -157,7 +157,7 @@ def main() -> None:
     if module.params["unit"] and version_of(remembered) != version:
         # The version before must not work on tables that change under it; it is not to run again anyway.
         module.run_command(["systemctl", "stop", module.params["unit"]])
-    database = bool(run("db", "upgrade").get("changed"))
+    database = bool(run("db", "upgrade" if module.params["unit"] else "expand").get("changed"))
     records = bool(run("bootstrap", data=f"{password}\n").get("changed"))
     remember(remembered, version, settings, password)
     module.exit_json(changed=database or records, database=database, records=records)

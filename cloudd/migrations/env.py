@@ -6,7 +6,7 @@ from alembic.runtime.migration import MigrationContext
 from cloudd.kit.db import compare_exactly, metadata
 
 connection = context.config.attributes["connection"]
-if MigrationContext.configure(connection).get_current_revision() is None:
+if not MigrationContext.configure(connection).get_current_heads():
     compare_exactly(connection)
 # Batch mode: SQLite cannot alter a column in place.
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, compare_type=True)
