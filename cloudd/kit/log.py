@@ -21,5 +21,5 @@ def configure(level: str = "info") -> None:
     handler.addFilter(_WithRequestId())
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s [%(request_id)s] %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("ovsdbapp", "httpx", "_granian", "alembic"):
+    for noisy in ("ovsdbapp", "httpx", "_granian", "alembic", "aiormq", "httpcore"):
         logging.getLogger(noisy).setLevel("WARNING")
