@@ -129,6 +129,12 @@ class CopyFailed(Condition):
     message = "{command} failed: {reason}"
 
 
+class TargetFailed(Condition):
+    code = "volume.target.failed"
+    message = "The volume cannot be exported: {reason}."
+    retryable = True
+
+
 class InUseCopyUnsupported(Condition):
     code = "volume.driver.in_use_copy_unsupported"
     status = 409

@@ -22,6 +22,13 @@ class VolumeSettings(msgspec.Struct, forbid_unknown_fields=True):
     driver: str = "file"
     #: where the file driver keeps them
     directory: str = "/var/lib/cloudd/volumes"
+    #: how volumes reach other hosts: none (they are used on their own), or tgt (iSCSI by tgtd)
+    target: str = "none"
+    #: where tgtd listens, at the host's management address
+    target_port: int = 3260
+    target_socket_path: str = "/var/run/tgtd/socket.0"
+    #: credentials of the exports, to bring them back after a restart
+    target_directory: str = "/var/lib/cloudd/exports"
     availability_zone: str = "nova"
     quota: QuotaDefaults = QuotaDefaults()
     #: a copy of a large image or volume may take this long

@@ -31,7 +31,8 @@ class DiskSpec(msgspec.Struct, kw_only=True, frozen=True):
 
     `device` is the name in the domain (vda, sda, hda). A local disk has a `name` (root, ephemeral0, swap) and `size_gib`.
     A driver is given images that are files of its host, checked.
-    `connection` is what the volume service answered: {"driver": "file", "path", "format", "serial"}.
+    `connection` is what the volume service answered: {"driver": "file", "path", "format", "serial"}, or {"driver": "iscsi",
+    "portals" (address:port, parted by commas), "iqn", "lun", "username", "password", "serial"}.
     """
 
     device: str
@@ -315,4 +316,5 @@ def domain_name(server_id: str) -> str:
 
 def plain_connection(connection: msgspec.Struct) -> dict[str, str]:
     """The volume service's Connection as a disk's spec carries it."""
-    return {key: str(value) for key, value in msgspec.to_builtins(connection).items() if value is not None}
+    values = msgspec.to_builtins(connection)
+    return {key: ",".join(value) if isinstance(value, list) else str(value) for key, value in values.items() if value is not None}

@@ -28,14 +28,18 @@ from cloudd.volume.messages import (
     agent_topic,
 )
 from cloudd.volume.settings import VolumeSettings
+from cloudd.volume.targets.base import LocalOnly, Target
+from cloudd.volume.targets.tgt import TgtTarget
+from cloudd.volume.targets.tgtd import Tgtd
 
 log = logging.getLogger(__name__)
 
 
 class VolumeAgent:
-    def __init__(self, host: str, driver: VolumeDriver, images: ImageCache, bus: Bus, settings: VolumeSettings) -> None:
+    def __init__(self, host: str, driver: VolumeDriver, target: Target, images: ImageCache, bus: Bus, settings: VolumeSettings) -> None:
         self.host = host
         self.driver = driver
+        self.target = target
         self.images = images
         self.bus = bus
         self.settings = settings
@@ -54,7 +58,7 @@ class VolumeAgent:
                 CreateSnapshot: lambda m: self.driver.create_snapshot(m.snapshot_id, m.volume_id, in_use=m.in_use),
                 DeleteSnapshot: lambda m: self.driver.delete_snapshot(m.snapshot_id),
                 AttachVolume: self.attach_volume,
-                DetachVolume: lambda m: self.driver.detach(m.volume_id, m.attachment_id),
+                DetachVolume: self.detach_volume,
                 WriteImage: self.write_image,
                 ListHoldings: self.list_holdings,
             },
@@ -88,13 +92,22 @@ class VolumeAgent:
         await self.images.hand_in(message.target, write)
 
     async def attach_volume(self, message: AttachVolume) -> Connection:
-        return await self.driver.attach(message.volume_id, message.attachment_id, read_only=message.read_only)
+        local = await self.driver.attach(message.volume_id, message.attachment_id, read_only=message.read_only)
+        return await self.target.export(message.volume_id, message.attachment_id, local)
+
+    async def detach_volume(self, message: DetachVolume) -> None:
+        await self.target.withdraw(message.attachment_id)
+        await self.driver.detach(message.volume_id, message.attachment_id)
 
     async def list_holdings(self, _: ListHoldings) -> Holdings:
         return Holdings(await self.driver.volumes(), sorted(await self.driver.snapshots()))
 
     async def _report(self) -> None:
         while True:
+            try:
+                await self.target.recover()
+            except Exception:
+                log.exception("not every export could be brought back; the agent tries again")
             try:
                 capacity = await self.driver.capacity()
                 await self.bus.cast(
@@ -121,7 +134,17 @@ def build_driver(settings: VolumeSettings) -> VolumeDriver:
     raise SettingsError(f"volume.driver: {settings.driver!r} is no driver that cloudd knows; use file")
 
 
+def build_target(settings: VolumeSettings, host: HostSettings) -> Target:
+    """The export that the settings name."""
+    if settings.target == "none":
+        return LocalOnly()
+    if settings.target == "tgt":
+        tgtd = Tgtd(Path(settings.target_socket_path))
+        return TgtTarget(settings.target_directory, host.management_address, settings.target_port, tgtd)
+    raise SettingsError(f"volume.target: {settings.target!r} is no target that cloudd knows; use none or tgt")
+
+
 def build(settings: Settings, bus: Bus) -> VolumeAgent:
-    section = settings.section(VolumeSettings)
+    section, host = settings.section(VolumeSettings), settings.section(HostSettings)
     images = ImageCache(Path(section.directory) / "images", settings)
-    return VolumeAgent(settings.section(HostSettings).name, build_driver(section), images, bus, section)
+    return VolumeAgent(host.name, build_driver(section), build_target(section, host), images, bus, section)

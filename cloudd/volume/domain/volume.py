@@ -171,6 +171,10 @@ class Volumes:
             if size_gib <= volume.size:
                 raise InvalidInput(reason=f"New size for extend must be greater than current size {volume.size}, not {size_gib}.")
             allowed = ("available", "in-use") if ctx.version >= (3, 42) else ("available",)
+            used = await self.attachments.find(tx, self.attachments.table.c.volume_id == volume_id)
+            if any((attachment.connection or {}).get("driver") == "iscsi" for attachment in used):
+                # tgtd learns a new size only by losing the unit, which the guest would see as failed writes.
+                raise InvalidVolume(reason=f"Volume {volume_id} is attached by iSCSI and cannot grow; detach it first.")
             await self.quotas.check_size(tx, volume.project_id, size_gib)
             await self.quotas.check(tx, volume.project_id, gigabytes=size_gib - volume.size)
             await self.move(tx, volume, allowed, "extending", "extend", extending_to=size_gib)

@@ -7,10 +7,11 @@ import msgspec
 GIB = 1024**3
 
 
-class Connection(msgspec.Struct, frozen=True, kw_only=True):
+class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a compute host needs to open an attached volume.
 
-    `driver` says how: "file" (a path on the host, in `format`). `serial` is the disk's serial as the guest sees it
+    `driver` says how: "file" (a path on the host, in `format`), or "iscsi" (unit `lun` of target `iqn` at any of `portals`, each
+    address:port, with CHAP `username` and `password`). `serial` is the disk's serial as the guest sees it
     (virtio-blk shows the first 20 characters).
     """
 
@@ -19,6 +20,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     serial: str
     read_only: bool = False
+    portals: list[str] = []
+    iqn: str = ""
+    lun: int = 0
+    username: str = ""
+    password: str = ""
 
 
 class ImageSource(msgspec.Struct, frozen=True, kw_only=True):

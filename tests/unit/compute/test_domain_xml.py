@@ -94,3 +94,25 @@ def test_switch_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(switch.subprocess, "run", run)
     switches = switch.Switches()
     assert [switches.may_offload("br-int") for _ in range(3)] == [True, False, False]
+
+
+def test_a_volume_of_another_host_is_reached_by_qemu_itself_and_no_password_shows() -> None:
+    connection = {
+        "driver": "iscsi",
+        "portals": "[fd00::5]:3260,192.0.2.1:3260",
+        "iqn": "iqn.2026-01.cloudd:a",
+        "lun": "1",
+        "username": "a",
+        "password": "very-secret",
+        "format": "raw",
+        "serial": "v",
+    }
+    spec = msgspec.structs.replace(_SPEC, disks=[DiskSpec(device="vda", volume_id="v" * 36, connection=connection, boot_index=0)])
+    domain = made(spec)
+    source = domain.find("devices/disk[@type='network']/source")
+    assert source is not None
+    assert (source.get("protocol"), source.get("name")) == ("iscsi", "iqn.2026-01.cloudd:a/1")
+    host, secret = source.find("host"), source.find("auth/secret")
+    assert host is not None and (host.get("name"), host.get("port")) == ("fd00::5", "3260")
+    assert secret is not None and (secret.get("type"), secret.get("usage")) == ("iscsi", "iqn.2026-01.cloudd:a")
+    assert "very-secret" not in ET.tostring(domain, encoding="unicode")

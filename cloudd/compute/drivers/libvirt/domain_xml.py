@@ -120,6 +120,15 @@ def _volume(disk: DiskSpec) -> ET.Element:
             element = ET.Element("disk", type="block", device="disk")
             ET.SubElement(element, "driver", name="qemu", type="raw", cache="none", discard="unmap")
             ET.SubElement(element, "source", dev=connection["path"])
+        case "iscsi":
+            # QEMU's own initiator: the host's kernel has no part in it, nor a device node.
+            element = ET.Element("disk", type="network", device="disk")
+            ET.SubElement(element, "driver", name="qemu", type="raw", cache="none", discard="unmap")
+            source = ET.SubElement(element, "source", protocol="iscsi", name=f"{connection['iqn']}/{connection['lun']}")
+            host, _, port = connection["portals"].partition(",")[0].rpartition(":")
+            ET.SubElement(source, "host", name=host.strip("[]"), port=port)
+            auth = ET.SubElement(source, "auth", username=connection["username"])
+            ET.SubElement(auth, "secret", type="iscsi", usage=connection["iqn"])
         case other:
             raise DriverError(
                 "connection_unknown", f"Volume {disk.volume_id} is offered by driver {other!r}, which this host cannot attach."

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,8 @@ from cloudd.compute.drivers.libvirt.domain_xml import (
     parse,
 )
 from cloudd.compute.drivers.libvirt.migration import LiveMigrations
+from cloudd.compute.drivers.libvirt.power import plug_out, shut_down
+from cloudd.compute.drivers.libvirt.secret import forget_secret, secret_names, set_secrets
 from cloudd.compute.drivers.libvirt.switch import Switches
 from cloudd.compute.drivers.libvirt.transfer import make_offered, offered_files
 
@@ -50,9 +51,6 @@ _POWER_STATES = {
     libvirt.VIR_DOMAIN_CRASHED: PowerState.CRASHED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: PowerState.SUSPENDED,
 }
-_POLL_SECONDS = 0.2
-# A guest that boots misses the button; it is pressed again.
-_PRESS_AGAIN_SECONDS = 10.0
 _UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
 
 
@@ -168,6 +166,7 @@ class LibvirtDriver(ComputeDriver):
             domain.create()
 
     def _define(self, spec: ServerSpec) -> Any:
+        set_secrets(self._connection.open(), spec.disks)
         domain = self._connection.open().defineXML(domain_xml(spec, self._features, self._disks.files(spec.server_id)))
         # Only the control plane knows whether a server still belongs here when the host boots.
         if domain.autostart():
@@ -180,11 +179,14 @@ class LibvirtDriver(ComputeDriver):
     def _destroy(self, server_id: str, keep_disks: bool) -> None:
         domain = self._connection.find(server_id)
         if domain is not None:
-            _plug_out(domain)
+            passwords = secret_names(parse(domain.XMLDesc(0)))
+            plug_out(domain)
             with contextlib.suppress(libvirt.libvirtError):
                 domain.undefineFlags(_UNDEFINE)
             if self._connection.find(server_id) is not None:
                 self._connection.domain(server_id).undefine()
+            for name in passwords:
+                forget_secret(self._connection.open(), name)
         if not keep_disks:
             self._exports.close(server_id)
             self._disks.remove(server_id)
@@ -202,8 +204,8 @@ class LibvirtDriver(ComputeDriver):
 
     def _power_off(self, server_id: str, timeout_seconds: float) -> None:
         domain = self._connection.domain(server_id)
-        if not _shut_down(domain, timeout_seconds):
-            _plug_out(domain)
+        if not shut_down(domain, timeout_seconds):
+            plug_out(domain)
         if domain.hasManagedSaveImage():
             domain.managedSaveRemove()
 
@@ -213,10 +215,10 @@ class LibvirtDriver(ComputeDriver):
     def _reboot(self, spec: ServerSpec, kind: RebootKind, timeout_seconds: float) -> None:
         domain = self._connection.find(spec.server_id)
         if domain is not None:
-            if kind is RebootKind.SOFT and _power_state(domain) is PowerState.RUNNING and _shut_down(domain, timeout_seconds):
+            if kind is RebootKind.SOFT and _power_state(domain) is PowerState.RUNNING and shut_down(domain, timeout_seconds):
                 domain.create()
                 return
-            _plug_out(domain)
+            plug_out(domain)
             if domain.hasManagedSaveImage():
                 domain.managedSaveRemove()
         self._build(spec, True)
@@ -251,6 +253,7 @@ class LibvirtDriver(ComputeDriver):
     def _attach_disk(self, server_id: str, disk: DiskSpec) -> None:
         domain = self._connection.domain(server_id)
         if find_disk(domain.XMLDesc(0), disk.volume_id) is None:
+            set_secrets(self._connection.open(), [disk])
             hotplug.attach(domain, disk_element(disk, self._disks.files(server_id)))
 
     async def detach_disk(self, server_id: str, volume_id: str) -> None:
@@ -258,7 +261,10 @@ class LibvirtDriver(ComputeDriver):
 
     def _detach_disk(self, server_id: str, volume_id: str) -> None:
         if (domain := self._connection.find(server_id)) is not None:
+            present = find_disk(domain.XMLDesc(0), volume_id)
             hotplug.detach(domain, lambda xml: find_disk(xml, volume_id), f"volume {volume_id}")
+            for name in secret_names(present) if present is not None else []:
+                forget_secret(self._connection.open(), name)
 
     async def extend_disk(self, server_id: str, volume_id: str, size_gib: int) -> None:
         await self._connection.run(self._extend_disk, server_id, volume_id, size_gib)
@@ -296,7 +302,7 @@ class LibvirtDriver(ComputeDriver):
         domain = self._connection.domain(spec.server_id)
         if self._disks.has_shelved_root(spec.server_id) and domain.isActive() and _has_size(domain, spec):
             return
-        _plug_out(domain, shutdown_seconds=30)
+        plug_out(domain, shutdown_seconds=30)
         self._disks.shelve_root(spec.server_id)
         for disk in spec.disks:
             if disk.name == "root":
@@ -310,7 +316,7 @@ class LibvirtDriver(ComputeDriver):
         await self._connection.run(self._revert_resize, spec, power_on)
 
     def _revert_resize(self, spec: ServerSpec, power_on: bool) -> None:
-        _plug_out(self._connection.domain(spec.server_id))
+        plug_out(self._connection.domain(spec.server_id))
         self._disks.unshelve_root(spec.server_id)
         self._build(spec, power_on)
 
@@ -338,6 +344,7 @@ class LibvirtDriver(ComputeDriver):
         if self._connection.find(spec.server_id) is not None:
             raise DriverError("already_here", f"Server {spec.server_id} is on this host already; its disks are not replaced.")
         make_offered(self._disks, self._exports, spec, offer, copy=copy)
+        set_secrets(self._connection.open(), spec.disks)
 
     async def start_migration(self, server_id: str, address: str) -> None:
         await self._connection.run(self._migrations.start, server_id, address)
@@ -368,32 +375,3 @@ def _power_state(domain: Any) -> PowerState:
 def _has_size(domain: Any, spec: ServerSpec) -> bool:
     _, memory_kib, _, vcpus, _ = domain.info()
     return bool(memory_kib >> 10 == spec.memory_mib and vcpus == spec.vcpus)
-
-
-def _shut_down(domain: Any, timeout_seconds: float) -> bool:
-    """Press the power button until the guest is off; False when it is still on after the time."""
-    deadline = time.monotonic() + timeout_seconds
-    pressed = 0.0
-    while domain.isActive():
-        now = time.monotonic()
-        if now >= deadline:
-            return False
-        if now - pressed >= _PRESS_AGAIN_SECONDS:
-            pressed = now
-            # It may have gone off in this very moment.
-            with contextlib.suppress(libvirt.libvirtError):
-                domain.shutdown()
-        time.sleep(_POLL_SECONDS)
-    return True
-
-
-def _plug_out(domain: Any, *, shutdown_seconds: float = 0) -> None:
-    if shutdown_seconds and _shut_down(domain, shutdown_seconds):
-        return
-    if domain.isActive():
-        try:
-            domain.destroy()
-        except libvirt.libvirtError:
-            # It went off by itself in between.
-            if domain.isActive():
-                raise
