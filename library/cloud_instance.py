@@ -1,11 +1,11 @@
 #!/usr/bin/python
-"""Makes an instance of an OpenStack cloud what a task says: present, absent, started, stopped or rebooted."""
+"""Makes an instance of an OpenStack cloud what a task says: present, absent, started, stopped, rebooted, or on another host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cloud_instance
-short_description: Make, change, start, stop, reboot and delete instances of a cloud
+short_description: Make, change, start, stop, reboot, move and delete instances of a cloud
 description:
   - Makes an instance what the task says. What the task names becomes exactly so; what it leaves out stays as it is.
   - An aspect that cannot be changed on a living instance, such as its image, is refused with the reason, and nothing is changed.
@@ -20,7 +20,9 @@ attributes:
     description: Shows each aspect that changes, before and after.
   idempotent:
     support: partial
-    description: A second run changes nothing, except that O(state=rebooted) reboots each time.
+    description:
+      - A second run changes nothing, except that O(state=rebooted) reboots each time.
+      - A move without O(host) and O(away_from) moves each time, too.
 options:
   name:
     description:
@@ -32,9 +34,21 @@ options:
       - V(present) makes it if it is not there, and leaves it on or off as it is.
       - V(started) and V(stopped) make it if need be, and switch it on or off.
       - V(rebooted) reboots it, or starts it if it is off. It must be there.
+      - V(migrated) shuts it down, carries it to another host, starts it there if it ran, and confirms.
+      - V(live_migrated) moves it to another host while it runs.
+      - V(evacuated) makes it anew on another host, after its own has died. Disks that are no volumes are lost.
+      - These three need an administrator's credentials, find instances of any project, and heed no option about the instance itself.
     type: str
-    choices: [present, absent, started, stopped, rebooted]
+    choices: [present, absent, started, stopped, rebooted, migrated, live_migrated, evacuated]
     default: present
+  host:
+    description:
+      - The host to move it to. Without it, the cloud chooses. On it already, the instance stays.
+    type: str
+  away_from:
+    description:
+      - The host that it shall leave. On another one, the instance stays.
+    type: str
   flavor:
     description:
       - Name or id of the flavor. Needed to make the instance; changed later only with O(allow_resize).
@@ -177,6 +191,13 @@ EXAMPLES = r"""
     name: web
     state: stopped
 
+- name: Move it off a host that is to be repaired, while it runs
+  cloud_instance:
+    cloud: quickstart
+    name: web
+    state: live_migrated
+    away_from: compute1
+
 - name: Delete it and give its floating IP back
   cloud_instance:
     cloud: quickstart
@@ -210,11 +231,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.cloud_instance_state import bring_about
 from ansible.module_utils.cloud_session import SESSION_ARGUMENTS, WAIT_ARGUMENTS, run
 
+STATES = ["present", "absent", "started", "stopped", "rebooted", "migrated", "live_migrated", "evacuated"]
 ARGUMENTS: dict[str, dict[str, Any]] = {
     **SESSION_ARGUMENTS,
     **WAIT_ARGUMENTS,
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent", "started", "stopped", "rebooted"], "default": "present"},
+    "state": {"type": "str", "choices": STATES, "default": "present"},
+    "host": {"type": "str"},
+    "away_from": {"type": "str"},
     "flavor": {"type": "str"},
     "allow_resize": {"type": "bool", "default": False},
     "image": {"type": "str"},
@@ -251,7 +275,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        mutually_exclusive=[("auto_floating_ip", "floating_ip"), ("boot_volume", "image"), ("boot_volume", "boot_from_volume")],
+        mutually_exclusive=[
+            ("auto_floating_ip", "floating_ip"),
+            ("boot_volume", "image"),
+            ("boot_volume", "boot_from_volume"),
+            ("host", "away_from"),
+        ],
     )
     run(module, bring_about)
 

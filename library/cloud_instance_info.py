@@ -38,6 +38,10 @@ options:
     description:
       - Status that an instance must have, such as V(ACTIVE) or V(SHUTOFF).
     type: str
+  host:
+    description:
+      - The host that an instance must be on, for administrators.
+    type: str
   all_projects:
     description:
       - Whether to look in every project, for which the cloud wants an administrator.
@@ -104,6 +108,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "metadata": {"type": "dict"},
     "tags": {"type": "list", "elements": "str"},
     "status": {"type": "str"},
+    "host": {"type": "str"},
     "all_projects": {"type": "bool", "default": False},
 }
 
@@ -123,6 +128,7 @@ def matches(server: Any, params: dict[str, Any]) -> bool:
         params["name"] in (None, server.name, server.id)
         and (params["status"] or server.status).upper() == server.status
         and wished.items() <= dict(server.metadata or {}).items()
+        and params["host"] in (None, server.compute_host)
         and set(params["tags"] or []) <= set(server.tags or [])
     )
 

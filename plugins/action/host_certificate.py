@@ -106,6 +106,12 @@ def why_renew(pem: bytes, key: bytes, authority: Authority, names: list[x509.Gen
     except Exception:  # any reason for which it does not verify is the same to us
         return "authority changed"
     try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return "usage changed"
+    if usage != _key_usage(authority=False):
+        return "usage changed"
+    try:
         present = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return "names changed"
@@ -146,10 +152,11 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Any, days: int) -> x509
 def _key_usage(*, authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not authority,
+        # libvirt and QEMU refuse a certificate without it, although no key exchange of today encrypts with the key.
+        key_encipherment=not authority,
         key_cert_sign=authority,
         crl_sign=authority,
         content_commitment=False,
-        key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
         encipher_only=False,

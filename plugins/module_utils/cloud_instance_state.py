@@ -12,17 +12,22 @@ from ansible.module_utils.cloud_instance_apply import (
     refuse_incomplete,
     wait_status,
 )
+from ansible.module_utils.cloud_instance_move import MOVABLE, bring_elsewhere
 from ansible.module_utils.cloud_instance_plan import Change, plan_instance
 from ansible.module_utils.cloud_instance_view import instance_view
 from ansible.module_utils.cloud_instance_wish import InstanceWish, read_wish
 from ansible.module_utils.cloud_session import SESSION_ARGUMENTS, WAIT_ARGUMENTS, Refusal, find_or_none
 from ansible.module_utils.cloud_wait import wait_until
 
-NOT_WISHED_AT_CREATION = frozenset(SESSION_ARGUMENTS) | frozenset(WAIT_ARGUMENTS) | {"state", "user_data"}
+NOT_WISHED_AT_CREATION = frozenset(SESSION_ARGUMENTS) | frozenset(WAIT_ARGUMENTS) | {"state", "user_data", "host", "away_from"}
 
 
 def bring_about(connection: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the instance into the wished state and return the module's result: changed, changes, instance, diff."""
+    if params["state"] in MOVABLE:
+        return bring_elsewhere(connection, params, check_mode)
+    if params["host"] or params["away_from"]:
+        raise Refusal("host and away_from are for the states migrated, live_migrated and evacuated.")
     server = find_or_none("instance", params["name"], connection.compute.find_server)
     if params["state"] == "absent":
         return _remove(connection, server, params, check_mode)

@@ -53,6 +53,32 @@ def test_made_once_and_then_left_alone(act: Act) -> None:
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.1.0.11"]
 
 
+def test_one_that_hypervisors_would_refuse_is_replaced(
+    act: Act, monkeypatch: pytest.MonkeyPatch, load: Callable[[str], ModuleType]
+) -> None:
+    first = certificate(act())
+    usage = first.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.digital_signature
+    assert usage.key_encipherment
+    plugin = load("plugins/action/host_certificate.py")
+    older = plugin._key_usage(authority=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(x509.CertificateBuilder, "add_extension", _without_usage(x509.CertificateBuilder.add_extension, older))
+        act(renew_days=400)
+    result = act()
+    assert (result["changed"], result["reason"]) == (True, "usage changed")
+    assert not act()["changed"]
+
+
+def _without_usage(add: Callable[..., Any], older: x509.KeyUsage) -> Callable[..., Any]:
+    """As a version would have written it that did not know what hypervisors ask for."""
+
+    def add_extension(builder: Any, value: Any, critical: bool) -> Any:
+        return add(builder, older if isinstance(value, x509.KeyUsage) else value, critical=critical)
+
+    return add_extension
+
+
 def test_keys_are_private_and_not_told(act: Act, tmp_path: Path) -> None:
     result = act()
     for path in (Path(result["key"]), tmp_path / "pki/ca.key"):

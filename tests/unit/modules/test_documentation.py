@@ -50,10 +50,10 @@ def assert_same(documented: dict[str, Any], arguments: dict[str, Any]) -> None:
 
 
 def test_there_are_modules() -> None:
-    assert {"cloud_instance", "cloud_instance_info", "cloud_volume", "cloud_volume_info"} <= set(MODULES)
+    assert {"cloud_host", "cloud_host_info", "cloud_instance", "cloud_instance_info", "cloud_volume", "cloud_volume_info"} <= set(MODULES)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(("cloud_instance", "cloud_volume"))])
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(("cloud_host", "cloud_instance", "cloud_volume"))])
 def test_documentation_equals_the_argument_spec(name: str) -> None:
     module = importlib.import_module(name)
     assert_same(documented_options(module), module.ARGUMENTS)
@@ -72,7 +72,7 @@ def test_examples_use_documented_options(name: str) -> None:
             assert set(arguments) <= known
 
 
-@pytest.mark.parametrize("name", ["cloud_instance", "cloud_volume"])
+@pytest.mark.parametrize("name", ["cloud_host", "cloud_instance", "cloud_volume"])
 def test_results_are_documented(name: str, run: Any) -> None:
     """The fields that the _info twin documents are those that it returns."""
     run("cloud_instance", name="web", flavor="tiny", image="tiny")

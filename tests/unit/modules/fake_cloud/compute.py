@@ -8,6 +8,8 @@ from typing import Any
 from openstack.compute.v2.flavor import Flavor
 from openstack.compute.v2.keypair import Keypair
 from openstack.compute.v2.server import Server
+from openstack.compute.v2.server_action import ServerAction
+from openstack.compute.v2.service import Service
 from openstack.compute.v2.volume_attachment import VolumeAttachment
 
 from .shelf import Shelf
@@ -34,6 +36,9 @@ class FakeCompute:
         self.__flavors = Shelf(Flavor)
         self.__keypairs = Shelf(Keypair)
         self.__count = 0
+        up = {"status": "enabled", "state": "up", "disabled_reason": None, "forced_down": False, "availability_zone": "nova"}
+        self.__hosts = {"compute1": dict(up), "compute2": dict(up)}
+        self.__before_move: dict[str, str] = {}
 
     def add_flavor(self, name: str, disk: int) -> None:
         """Have a flavor from the start."""
@@ -66,8 +71,8 @@ class FakeCompute:
     def get_server(self, server: str) -> Any:
         return self.__servers.get(server)
 
-    def servers(self, details: bool = True, all_projects: bool = False) -> Iterator[Any]:
-        return self.__servers.all()
+    def servers(self, details: bool = True, all_projects: bool = False, host: str | None = None) -> Iterator[Any]:
+        return (server for server in self.__servers.all() if host in (None, server.compute_host))
 
     def create_server(self, **attrs: Any) -> Any:
         self.__cloud.calls.append("create_server")
@@ -90,6 +95,7 @@ class FakeCompute:
             tags=[],
             attached_volumes=[{"id": volume_id} for volume_id in volumes],
             project_id="project-1",
+            compute_host=self.__free_host(),
         )
         fault = {"status": "ERROR", "fault": {"message": "No valid host was found."}} if attrs["name"] == "broken" else {"status": "ACTIVE"}
         self.__servers.later(server_id, task_state=None, **fault)
@@ -149,7 +155,50 @@ class FakeCompute:
         self.__servers.kept[server]["flavor"] = {"original_name": self.__flavors.get(flavor).name}
 
     def confirm_server_resize(self, server: str) -> None:
-        self.__power(server, "confirm_server_resize", "ACTIVE")
+        self.__power(server, "confirm_server_resize", self.__before_move.get(server, "ACTIVE"))
+
+    def __free_host(self, besides: str = "") -> str:
+        return next(name for name, facts in self.__hosts.items() if facts["status"] == "enabled" and name != besides)
+
+    def migrate_server(self, server: str, host: str | None = None) -> None:
+        self.__move(server, "migrate_server", host, "VERIFY_RESIZE")
+
+    def live_migrate_server(self, server: str, host: str | None = None) -> None:
+        self.__move(server, "live_migrate_server", host, self.__servers.kept[server]["status"])
+
+    def evacuate_server(self, server: str, host: str | None = None) -> None:
+        self.__move(server, "evacuate_server", host, "SHUTOFF")
+
+    def __move(self, server: str, verb: str, host: str | None, status: str) -> None:
+        """An instance named `stuck` goes nowhere."""
+        kept = self.__servers.kept[server]
+        self.__before_move[server] = kept["status"]
+        self.__power(server, verb, status)
+        if kept["name"] == "stuck":
+            self.__servers.later(server, status=kept["status"], task_state=None)
+        else:
+            self.__servers.later(server, compute_host=host or self.__free_host(kept["compute_host"]), status=status, task_state=None)
+
+    def server_actions(self, server: str) -> Iterator[Any]:
+        return iter([ServerAction.existing(request_id="req-1")])
+
+    def get_server_action(self, server_action: str, server: str) -> Any:
+        return ServerAction.existing(request_id=server_action, events=[{"details": "No valid host was found."}])
+
+    def services(self, **query: Any) -> Iterator[Any]:
+        return (Service.existing(id=f"service-{name}", host=name, binary="nova-compute", **facts) for name, facts in self.__hosts.items())
+
+    def enable_service(self, service: str) -> None:
+        self.__cloud.calls.append("enable_service")
+        self.__hosts[service.removeprefix("service-")].update(status="enabled", disabled_reason=None)
+
+    def disable_service(self, service: str, disabled_reason: str | None = None) -> None:
+        self.__cloud.calls.append("disable_service")
+        self.__hosts[service.removeprefix("service-")].update(status="disabled", disabled_reason=disabled_reason)
+
+    def update_service_forced_down(self, service: str, forced: bool = True) -> None:
+        self.__cloud.calls.append(f"forced_down {forced}")
+        self.__hosts[service.removeprefix("service-")].update(forced_down=forced, state="down" if forced else "up")
 
     def create_server_interface(self, server: str, **attrs: Any) -> Any:
         self.__cloud.calls.append("create_server_interface")
