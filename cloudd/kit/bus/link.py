@@ -15,7 +15,7 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelInvalidSta
 from pamqp import commands
 
 from cloudd.kit.bus.broker import CONNECT_SECONDS, DECLARE_SECONDS, Broker, backlog_of, consume
-from cloudd.kit.bus.message import Backlog
+from cloudd.kit.bus.message import AGENT_PREFIX, Backlog
 from cloudd.kit.errors import RemoteFailure, Unreachable
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Link:
         self._events = events
         self._on_message = on_message
         self._on_up = on_up
-        self._declares = not broker.user.startswith("agent-")
+        self._declares = not broker.user.startswith(AGENT_PREFIX)
         self._up = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._closing = False

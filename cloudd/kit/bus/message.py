@@ -33,6 +33,8 @@ Known = Mapping[str, tuple[type[Message], Handler]]
 
 #: Who sent the message being handled: "control", "agent-<host>", or "" in-process. The broker vouches for it.
 sender: ContextVar[str] = ContextVar("sender", default="")
+#: What the broker calls an agent: this, and its host.
+AGENT_PREFIX = "agent-"
 
 
 class Backlog(msgspec.Struct):
@@ -70,12 +72,22 @@ async def answer_with(data: bytes, handlers: Known, topic: str) -> bytes:
     except KeyError:
         return refusal(RemoteFailure(reason=f"{topic} does not understand {envelope.name}"))
     try:
-        return msgspec.json.encode({"result": await handler(msgspec.json.decode(envelope.body, type=kind))})
+        message = msgspec.json.decode(envelope.body, type=kind)
+        _vouch(message)
+        return msgspec.json.encode({"result": await handler(message)})
     except Condition as condition:
         return refusal(condition)
     except Exception as error:
         log.exception("%s failed on %s", envelope.name, topic)
         return refusal(RemoteFailure(reason=f"{type(error).__name__}: {error}"))
+
+
+def _vouch(message: Message) -> None:
+    """An agent speaks for its own host alone: one host's credentials must not report for another. The broker vouches for the sender."""
+    account, host = sender.get(), getattr(message, "host", None)
+    if host is not None and account.startswith(AGENT_PREFIX) and account != AGENT_PREFIX + host:
+        log.error("%s from %s names host %s; it is refused", message.name, account, host)
+        raise RemoteFailure(reason=f"{account} may not speak for host {host}")
 
 
 def decode_answer(data: bytes, kind: type[Message]) -> Any:
