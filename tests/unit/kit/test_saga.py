@@ -10,10 +10,7 @@ import pytest
 from cloudd.kit.db import Database
 from cloudd.kit.errors import Condition, Unreachable
 from cloudd.kit.saga import DONE, FAILED, STUCK, Run, Saga, SagaEngine
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing catches it."""
+from tests.killer import Killed
 
 
 class Broken(Condition):

@@ -1,17 +1,17 @@
 """A kill before and after every step and undo of every saga on volumes: all is finished or in error, and nothing leaks."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from cloudd.kit.saga import ACTIVE_STATES, STUCK, saga_table
+from cloudd.kit.saga import STUCK, saga_table
 from cloudd.volume.agent import VolumeAgent
 from cloudd.volume.drivers.fake import FakeDriver
 from cloudd.volume.errors import CopyFailed
 from tests.conftest import EmbeddedCloud
+from tests.killer import Killer
 from tests.unit.volume.test_volume_api import User
 
 pytestmark = [pytest.mark.services("identity", "image", "volume"), pytest.mark.timeout(300)]
@@ -19,52 +19,29 @@ pytestmark = [pytest.mark.services("identity", "image", "volume"), pytest.mark.t
 Go = Callable[[], Awaitable[Callable[[], Awaitable[None]]]]
 
 
-class Killed(BaseException):
-    """Stands for kill -9: nothing catches it."""
-
-
 class Bench:
     def __init__(self, cloud: EmbeddedCloud) -> None:
         self.cloud = cloud
         self.user = User(cloud, "demo", "3.71")
-        self.sagas = cloud.cloud.sagas
+        self.killer = Killer(cloud)
         (agent,) = [agent for agent in cloud.process.agents if isinstance(agent, VolumeAgent)]
         assert isinstance(agent.driver, FakeDriver)
         self.driver = agent.driver
 
     async def survive(self, kind: str, go: Go, *, at_least: int) -> None:
         """Do the work undisturbed once, then once more for each point that it passed, killed there."""
-        points: list[str] = []
-        self.sagas.probe = lambda point: points.append(point) if point.startswith(kind) else None
-        check = await go()
-        await self.cloud.settle()
-        self.sagas.probe = lambda point: None
-        await check()
+        checks: list[Callable[[], Awaitable[None]]] = []
+
+        async def work() -> None:
+            checks.append(await go())
+
+        points = await self.killer.points(kind, work)
+        await checks.pop()()
         assert len(points) >= at_least, points
-        for point in dict.fromkeys(points):
-            await self.killed_at(point, go)
+        for point in points:
+            await self.killer.with_kill_at(point, work)
+            await checks.pop()()
         await self.assert_clean()
-
-    async def killed_at(self, point: str, go: Go) -> None:
-        struck = asyncio.Event()
-
-        def probe(here: str) -> None:
-            if here == point and not struck.is_set():
-                struck.set()
-                raise Killed
-
-        self.sagas.probe = probe
-        check = await go()
-        async with asyncio.timeout(10):
-            await struck.wait()
-        # The task that was struck dies before anything else is asked of it.
-        await asyncio.sleep(0)
-        async with self.cloud.cloud.db.write() as tx:
-            await tx.execute(sa.update(saga_table).where(saga_table.c.state.in_(ACTIVE_STATES)).values(owner=None, lease_until=None))
-        await self.sagas.sweep()
-        await self.cloud.settle()
-        self.sagas.probe = lambda here: None
-        await check()
 
     async def remove(self, volume_id: str) -> None:
         await self.user("DELETE", f"/volumes/{volume_id}?cascade=true", status=202)
