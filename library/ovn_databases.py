@@ -9,6 +9,7 @@ short_description: Opens OVN's databases on this host to the network, over TLS
 description:
   - Works on the local servers by their unix sockets. What it writes is replicated, so in a cluster the first member does it for all.
   - The certificates are given to the servers when they start.
+  - A member that had lost its file and joined anew expels the server that it was before.
 options:
   northbound:
     description: Where the northbound database listens, such as C(pssl:6641).
@@ -48,7 +49,7 @@ import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ovn_membership import DATABASES
+from ansible.module_utils.ovn_membership import DATABASES, SCHEMAS, former_selves, state_of
 
 ARGUMENTS = {
     "northbound": {"type": "str", "required": True},
@@ -96,6 +97,8 @@ def main() -> None:
         # Any member answers, and hands writes to its leader.
         tool = [program, "--no-leader-only", "--timeout=10"]
         commands += plan(tool, module.params[name], listening(module, name, tool))
+        kick = ["ovn-appctl", "--timeout=20", "-t", DATABASES[name].control, "cluster/kick", SCHEMAS[name]]
+        commands += [[*kick, former] for former in former_selves(state_of(DATABASES[name], module.run_command))]
     if not module.check_mode:
         for command in commands:
             module.run_command(command, check_rc=True)

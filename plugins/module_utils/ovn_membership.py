@@ -193,6 +193,12 @@ def quorum(count: int) -> int:
     return count // 2 + 1
 
 
+def former_selves(state: Mapping[str, Any]) -> list[str]:
+    """Short ids of servers that have this host's address and are not its own: what it was before it lost its file and joined anew."""
+    own = state["server_id"][:4]
+    return sorted(short for short, address in state["servers"].items() if address == state["address"] and short != own)
+
+
 def departed(state: Mapping[str, Any], addresses: Iterable[str]) -> list[str]:
     """Short ids of the servers that stand for hosts which are no members any more; `addresses` are those hosts'."""
     gone = set(addresses)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plugins.module_utils.ovn_membership import Refused, decide, departed, parse_status, quorum
+from plugins.module_utils.ovn_membership import Refused, decide, departed, former_selves, parse_status, quorum
 
 MEMBERS = {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3"}
 STATUS = """023a
@@ -135,3 +135,9 @@ def test_status_is_read() -> None:
 
 def test_quorum_is_more_than_half() -> None:
     assert [quorum(count) for count in (1, 3, 5)] == [1, 2, 3]
+
+
+def test_who_joined_anew_is_not_who_it_was() -> None:
+    servers = {"aaaa": "ssl:10.0.0.1:6643", "bbbb": "ssl:10.0.0.2:6643", "cccc": "ssl:10.0.0.2:6643"}
+    assert former_selves(member("cccc-1", address="ssl:10.0.0.2:6643", servers=servers)) == ["bbbb"]
+    assert former_selves(member("aaaa-1", servers=servers)) == []
