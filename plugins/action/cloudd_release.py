@@ -20,7 +20,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Ask the host first; bring the archive, tens of megabytes, only on demand."""
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        archive = Path(arguments.pop("archive"))
+        archive = Path(arguments.pop("archive", ""))
         result = self._execute_module(module_args=arguments, task_vars=task_vars)
         if not result.pop("archive_needed", False):
             return dict(result)

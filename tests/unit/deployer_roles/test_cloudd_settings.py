@@ -39,7 +39,7 @@ def rendered(file: str = "cloudd.yaml", **changes: Any) -> dict[str, Any]:
     loader = DataLoader()
     defaults = loader.load_from_file(str(ROOT / "roles/cloudd/defaults/main.yml"), trusted_as_template=True)
     private = loader.load_from_file(str(ROOT / "roles/cloudd/vars/main.yml"), trusted_as_template=True)
-    tasks = loader.load_from_file(str(ROOT / "roles/cloudd/tasks/configure.yml"), trusted_as_template=True)
+    tasks = loader.load_from_file(str(ROOT / "roles/cloudd/tasks/settings.yml"), trusted_as_template=True)
     content = next(task["ansible.builtin.copy"]["content"] for task in tasks if "settings" in task["name"])
     variables = defaults | private | HOST | changes
     files = Templar(loader, variables).template(private["__cloudd_files"])
