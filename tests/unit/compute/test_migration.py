@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from cloudd.compute.drivers.base import DriverError, PowerState
+from cloudd.compute.store.block_device import block_device_table
 from cloudd.placement.client import PlacementClient
 from tests.unit.compute.conftest import FIRST_HOST, Compute
+from tests.unit.compute.test_volume_attachment import make_volume
 
 OTHER = "other-host"
 
@@ -152,8 +156,6 @@ async def test_a_live_migration_is_followed_and_aborted(compute: Compute, server
 
 async def until_running(compute: Compute, path: str) -> dict[str, Any]:
     """The only live migration, once it runs and has told how far it is."""
-    import asyncio
-
     for _ in range(200):
         found: list[dict[str, Any]] = (await compute.call("GET", path, as_="admin"))["migrations"]
         if found and found[0]["status"] == "running" and found[0]["memory_total_bytes"]:
@@ -328,3 +330,38 @@ async def test_a_host_with_servers_or_a_resize_is_not_forgotten(compute: Compute
     await compute.call("DELETE", f"/os-services/{first}", as_="admin", status=409)
     await compute.act(server_id, "confirmResize", status=204)
     await compute.call("DELETE", f"/os-services/{first}", as_="admin", status=204)
+
+
+async def attached(compute: Compute, server_id: str) -> str:
+    """A volume that the server has."""
+    volume_id = await make_volume(compute)
+    await compute.call("POST", f"/servers/{server_id}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume_id}})
+    await compute.cloud.settle()
+    return volume_id
+
+
+async def test_a_volume_that_only_its_host_reaches_keeps_the_server_there(compute: Compute, server_id: str) -> None:
+    volume_id = await attached(compute, server_id)
+    async with compute.cloud.cloud.db.write() as tx:
+        connection = {"driver": "file", "path": "/volumes/v", "format": "raw"}
+        await tx.execute(sa.update(block_device_table).where(block_device_table.c.volume_id == volume_id).values(connection=connection))
+    for act, body in (("migrate", None), ("os-migrateLive", {"host": None, "block_migration": "auto"})):
+        answer = await compute.act(server_id, act, body, as_="admin", status=400)
+        assert volume_id in answer["badRequest"]["message"]
+    assert await place(compute, server_id) == ("ACTIVE", FIRST_HOST, None)
+
+
+async def test_volumes_come_along(compute: Compute, server_id: str) -> None:
+    volume_id = await attached(compute, server_id)
+
+    async def where() -> tuple[str, str]:
+        shown = (await compute.cloud.request("GET", f"/volume/v3/volumes/{volume_id}", as_="admin")).json()["volume"]
+        return shown["status"], shown["attachments"][0]["host_name"]
+
+    await live_migrate(compute, server_id)
+    assert await where() == ("in-use", OTHER)
+    await compute.act(server_id, "migrate", as_="admin")
+    assert await where() == ("in-use", FIRST_HOST)
+    await compute.act(server_id, "revertResize")
+    assert await where() == ("in-use", OTHER)
+    assert compute.driver_of(OTHER).domain_by_id[server_id].volumes == [volume_id]
