@@ -13,4 +13,4 @@ async def show_import_methods(imports: Imports) -> dict[str, Any]:
 
 @route("GET", "/v2/info/stores", rule="image:get_import_info")
 async def list_stores() -> dict[str, Any]:
-    return {"stores": [{"id": STORE, "description": "Files on the control plane's shared directory", "default": "true"}]}
+    return {"stores": [{"id": STORE, "description": "Files on the control hosts", "default": "true"}]}

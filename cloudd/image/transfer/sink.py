@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 CHUNK_BYTES = 1 << 20
-_ZEROES = bytes(CHUNK_BYTES)
+# What is all zero in pieces of this size becomes a hole.
+_PIECE_BYTES = 1 << 16
+_ZEROES = bytes(_PIECE_BYTES)
 
 
 class Sink:
@@ -27,11 +29,11 @@ class Sink:
             self._buffer += chunk
             self.size_bytes += len(chunk)
             if len(self._buffer) >= CHUNK_BYTES:
-                await self._write()
+                await self._write(len(self._buffer) // _PIECE_BYTES * _PIECE_BYTES)
 
     async def finish(self) -> str:
         """The SHA-512 of everything, now that all of it is on the disk."""
-        await self._write()
+        await self._write(len(self._buffer))
         await self.settle()
         await asyncio.to_thread(self._sync)
         return self._digest.hexdigest()
@@ -42,9 +44,9 @@ class Sink:
             busy, self._busy = self._busy, None
             await asyncio.shield(busy)
 
-    async def _write(self) -> None:
+    async def _write(self, size_bytes: int) -> None:
         await self.settle()
-        data, self._buffer = bytes(self._buffer), bytearray()
+        data, self._buffer = bytes(self._buffer[:size_bytes]), self._buffer[size_bytes:]
         self._busy = asyncio.ensure_future(asyncio.to_thread(self._put, data))
 
     def _sync(self) -> None:
@@ -55,7 +57,10 @@ class Sink:
 
     def _put(self, data: bytes) -> None:
         self._digest.update(data)
-        if data == _ZEROES[: len(data)]:
-            self._file.seek(len(data), os.SEEK_CUR)
-        else:
-            self._file.write(data)
+        whole = memoryview(data)
+        for start in range(0, len(data), _PIECE_BYTES):
+            piece = whole[start : start + _PIECE_BYTES]
+            if piece == _ZEROES[: len(piece)]:
+                self._file.seek(len(piece), os.SEEK_CUR)
+            else:
+                self._file.write(piece)
