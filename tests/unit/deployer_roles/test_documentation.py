@@ -20,16 +20,8 @@ MODULES = [
     "cloudd_bootstrap",
     "cloudd_ready",
     "mariadb_database",
-]
-    "host_facts",
-    "fresh_service",
-    "ovn_chassis",
-    "ovn_databases",
-    "cloudd_release",
     "cloudd_release_info",
     "settled_service",
-    "cloudd_bootstrap",
-    "cloudd_ready",
     "rabbitmq_member",
     "rabbitmq_rights",
 ]
