@@ -80,7 +80,7 @@ class Quickstart:
             return list(pool.map(lambda words: self.openstack(*words), commands))
 
     def on_host(self, command: str, timeout_seconds: float = 60) -> str:
-        """Run a shell command on the cloud's host (where it has several, on the one that holds the APIs' address) and return what it prints."""
+        """Run a shell command on the cloud's host (of several: the one that has the APIs' address) and return what it prints."""
         return self.at(self.host_address, command, timeout_seconds)
 
     def on_hosts(self, command: str, timeout_seconds: float = 60) -> dict[str, str]:

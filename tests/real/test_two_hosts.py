@@ -15,7 +15,7 @@ from tests.real.quickstart import Quickstart
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 NAMES = (PREFIX + "here", PREFIX + "there")
-TUNNEL_PACKETS = "ovs-vsctl --bare --columns=statistics find interface type=vxlan; ovs-vsctl --bare --columns=statistics find interface type=geneve"
+TUNNEL_PACKETS = "for kind in vxlan geneve; do ovs-vsctl --bare --columns=statistics find interface type=$kind; done"
 
 
 class Pair:
@@ -27,7 +27,9 @@ class Pair:
         group = connection.compute.create_server_group(name=PREFIX + "apart", policy="anti-affinity")
         rules = connection.network.create_security_group(name=PREFIX + "open")
         for protocol in ("icmp", "tcp"):
-            connection.network.create_security_group_rule(security_group_id=rules.id, direction="ingress", ether_type="IPv4", protocol=protocol)
+            connection.network.create_security_group_rule(
+                security_group_id=rules.id, direction="ingress", ether_type="IPv4", protocol=protocol
+            )
         connection.compute.create_keypair(name=PREFIX + "pair", public_key=Path(f"{key}.pub").read_text())
         made = [
             connection.compute.create_server(
