@@ -34,7 +34,9 @@ options:
     description: The database, where it is a file; while it is missing nothing counts as done.
     type: path
   unit:
-    description: The unit that must not run while another version upgrades the database; it is left stopped then. Empty where versions work side by side.
+    description:
+      - The unit that must not run while another version upgrades the database; it is left stopped then.
+      - Empty where versions work side by side.
     type: str
     default: cloudd-all.service
 author:

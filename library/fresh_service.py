@@ -34,8 +34,9 @@ options:
     default: started
   guard:
     description:
-      - A command that must succeed before a unit is restarted, tried until O(timeout_seconds) are over. It tells whether the others can spare it, so with
-        C(throttle) 1 a cluster is restarted member by member, and none is touched after one that does not come back.
+      - A command that must succeed before a unit is restarted, tried until O(timeout_seconds) are over.
+      - It tells whether the others can spare the unit, so with C(throttle) 1 a cluster is restarted member by member,
+        and none is touched after one that does not come back.
     type: str
     default: ""
   healthy:

@@ -69,3 +69,51 @@ def test_the_newest_file_counts_and_a_links_own_time(fresh_service: ModuleType, 
     os.utime(link, (50, 50), follow_symlinks=False)
     assert fresh_service.newest([str(link)]) == 50
     assert fresh_service.newest([]) == 0
+
+
+def test_running_starts_what_is_down_and_leaves_the_stale_alone(fresh_service: ModuleType) -> None:
+    units = {"a": unit("inactive"), "b": unit()}
+    assert fresh_service.plan(["a", "b"], units, "running", None, lambda name: True) == [["start", "a"]]
+
+
+def test_what_adds_to_a_unit_counts_as_its_file(fresh_service: ModuleType, tmp_path: Path) -> None:
+    addition = tmp_path / "a.service.d" / "cloud.conf"
+    addition.parent.mkdir()
+    addition.touch()
+    assert fresh_service.unit_files("a.service", {"FragmentPath": "/lib/a.service"}, tmp_path) == ["/lib/a.service", str(addition)]
+
+
+class Calls:
+    """A module that notes what it is told to run; commands in `fails` end with status 1."""
+
+    def __init__(self, guard: str, healthy: str, fails: tuple[str, ...] = ()) -> None:
+        self.params = {"guard": guard, "healthy": healthy, "timeout_seconds": 0, "wait": True}
+        self.ran: list[str] = []
+        self.fails = fails
+
+    def run_command(self, command: str | list[str]) -> tuple[int, str, str]:
+        text = command if isinstance(command, str) else " ".join(command)
+        self.ran.append(text)
+        return int(text in self.fails), "", "no"
+
+    def fail_json(self, **result: str) -> None:
+        raise SystemExit(result["code"])
+
+
+def test_a_restart_asks_the_others_before_and_the_unit_after(fresh_service: ModuleType) -> None:
+    calls = Calls("others spare it", "it is well")
+    fresh_service.carry_out(calls, ["restart", "a"])
+    assert calls.ran == ["others spare it", "timeout 0 systemctl restart a", "it is well"]
+
+
+def test_nothing_is_restarted_that_the_others_cannot_spare(fresh_service: ModuleType) -> None:
+    calls = Calls("others spare it", "it is well", fails=("others spare it",))
+    with pytest.raises(SystemExit, match=r"service\.not_healthy"):
+        fresh_service.carry_out(calls, ["restart", "a"])
+    assert not [call for call in calls.ran if "systemctl" in call]
+
+
+def test_a_start_asks_nobody(fresh_service: ModuleType) -> None:
+    calls = Calls("others spare it", "it is well")
+    fresh_service.carry_out(calls, ["start", "a"])
+    assert calls.ran == ["timeout 0 systemctl start a"]
