@@ -1,4 +1,4 @@
-"""The services' one entry point: cloudd all | api | worker | agent | db | bootstrap | status."""
+"""The services' one entry point: cloudd all | api | worker | agent | db | bootstrap | status | forget."""
 
 from __future__ import annotations
 
@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     first.add_argument("--password-file", help="file with the admin's password (default: standard input)")
     status = command("status", _status, "agents, workers, queues, and sagas under way and stuck")
     status.add_argument("--json", action="store_true")
+    gone = command("forget", _forget, "remove the records of a host that has left; refused while servers or volumes are on it")
+    gone.add_argument("host")
+    gone.add_argument("--only-ask", action="store_true", help="say what is on it, and change nothing")
     return parser
 
 
@@ -148,6 +151,12 @@ async def _status(settings: Settings, arguments: argparse.Namespace) -> int:
     from cloudd.status import report
 
     return await report(settings, as_json=arguments.json)
+
+
+async def _forget(settings: Settings, arguments: argparse.Namespace) -> int:
+    from cloudd.departure import depart
+
+    return await depart(settings, arguments.host, only_ask=arguments.only_ask)
 
 
 if __name__ == "__main__":
