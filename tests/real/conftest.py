@@ -67,11 +67,11 @@ def sweep(quickstart: Quickstart) -> list[str]:
     left = []
     for server in [one for one in connection.compute.servers() if one.name.startswith(PREFIX)]:
         left.append(f"server {server.name}")
-        connection.delete_server(server.id, wait=True, timeout=60)
+        connection.delete_server(server.id, wait=True, timeout=120)
     for volume in [one for one in connection.block_storage.volumes() if (one.name or "").startswith(PREFIX)]:
         left.append(f"volume {volume.name}")
         connection.block_storage.delete_volume(volume.id)
-        connection.block_storage.wait_for_delete(volume, wait=60)
+        connection.block_storage.wait_for_delete(volume, wait=120)
     for floating_ip in [one for one in connection.network.ips() if (one.description or "").startswith(PREFIX)]:
         left.append(f"floating IP {floating_ip.floating_ip_address}")
         connection.network.delete_ip(floating_ip.id)

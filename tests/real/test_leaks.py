@@ -11,7 +11,7 @@ from tests.real.conftest import PREFIX
 from tests.real.host_state import assert_as_before, things
 from tests.real.quickstart import Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.usefixtures("leak_check")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.usefixtures("leak_check")]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def request_of(connection: Any) -> dict[str, Any]:
 
 
 def gone(connection: Any, server: Any) -> None:
-    connection.compute.wait_for_delete(server, wait=60)
+    connection.compute.wait_for_delete(server, wait=120)
 
 
 def test_server_deleted_while_it_is_built(connection: Any, request_of: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ def test_server_that_cannot_be_placed(connection: Any, request_of: dict[str, Any
     try:
         server = connection.compute.create_server(name=PREFIX + "huge", **{**request_of, "flavor_id": flavor.id})
         with pytest.raises(Exception, match="ERROR"):
-            connection.compute.wait_for_server(server, wait=60)
+            connection.compute.wait_for_server(server, wait=120)
         fault = connection.compute.get_server(server.id).fault
         assert fault["message"]
         connection.compute.delete_server(server.id)
@@ -61,17 +61,17 @@ def test_server_that_cannot_be_placed(connection: Any, request_of: dict[str, Any
 
 def test_server_deleted_with_a_volume_attached(connection: Any, request_of: dict[str, Any]) -> None:
     volume = connection.block_storage.create_volume(name=PREFIX + "data", size=1)
-    connection.block_storage.wait_for_status(volume, "available", wait=60)
+    connection.block_storage.wait_for_status(volume, "available", wait=120)
     server = connection.compute.create_server(name=PREFIX + "holder", **request_of)
     server = connection.compute.wait_for_server(server, wait=120)
     connection.compute.create_volume_attachment(server.id, volume.id)
-    connection.block_storage.wait_for_status(volume, "in-use", wait=60)
+    connection.block_storage.wait_for_status(volume, "in-use", wait=120)
     connection.compute.delete_server(server.id)
     gone(connection, server)
-    volume = connection.block_storage.wait_for_status(connection.block_storage.get_volume(volume.id), "available", wait=60)
+    volume = connection.block_storage.wait_for_status(connection.block_storage.get_volume(volume.id), "available", wait=120)
     assert volume.attachments == []
     connection.block_storage.delete_volume(volume.id)
-    connection.block_storage.wait_for_delete(volume, wait=60)
+    connection.block_storage.wait_for_delete(volume, wait=120)
 
 
 def test_boot_volume_that_goes_with_its_server(connection: Any, request_of: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.real.quickstart import BIN, ROOT, Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.usefixtures("leak_check")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.usefixtures("leak_check")]
 
 PLAY = Path(__file__).parent / "plays" / "cloud_modules.yml"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.real.quickstart import Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.usefixtures("leak_check")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.usefixtures("leak_check")]
 
 PLAYS = Path(__file__).parent / "plays"
 

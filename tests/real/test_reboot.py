@@ -41,11 +41,11 @@ def running(quickstart: Quickstart, guest_key: Path) -> Iterator[dict[str, Any]]
     servers = [compute.create_server(name=PREFIX + name, **request) for name in ("running", "stopped")]
     server, stopped = [compute.wait_for_server(one, wait=120) for one in servers]
     compute.stop_server(stopped.id)
-    compute.wait_for_server(stopped, status="SHUTOFF", wait=60)
+    compute.wait_for_server(stopped, status="SHUTOFF", wait=120)
     volume = storage.create_volume(name=PREFIX + "reboot", size=1)
-    storage.wait_for_status(volume, "available", wait=60)
+    storage.wait_for_status(volume, "available", wait=120)
     compute.create_volume_attachment(server.id, volume.id)
-    storage.wait_for_status(volume, "in-use", wait=60)
+    storage.wait_for_status(volume, "in-use", wait=120)
     port = next(iter(network.ports(device_id=server.id)))
     external = network.find_network("public").id
     floating_ip = network.create_ip(floating_network_id=external, port_id=port.id, description=PREFIX + "reboot")
@@ -59,10 +59,10 @@ def running(quickstart: Quickstart, guest_key: Path) -> Iterator[dict[str, Any]]
     network.delete_ip(floating_ip.id)
     for one in (server, stopped):
         compute.delete_server(one.id)
-        compute.wait_for_delete(one, wait=60)
-    storage.wait_for_status(storage.get_volume(volume.id), "available", wait=60)
+        compute.wait_for_delete(one, wait=120)
+    storage.wait_for_status(storage.get_volume(volume.id), "available", wait=120)
     storage.delete_volume(volume.id)
-    storage.wait_for_delete(volume, wait=60)
+    storage.wait_for_delete(volume, wait=120)
     network.delete_security_group(group.id)
     compute.delete_keypair(key.name)
 
