@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -75,17 +77,24 @@ class MariaDB:
 
 async def furnish(db: Database, template: Path) -> None:
     """Let the tables hold what those of the SQLite file do, and nothing else."""
+
+    def work(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("set foreign_key_checks = 0")
+        found = " union all ".join(f"select '{name}' where exists (select 1 from `{name}`)" for name in metadata.tables)
+        for name in connection.exec_driver_sql(found).scalars().all():
+            connection.exec_driver_sql(f"delete from `{name}`")
+        for table, records in rows_of(template).items():
+            connection.execute(sa.insert(table), records)
+        connection.exec_driver_sql("set foreign_key_checks = 1")
+
+    await db.engine.run(work)
+
+
+@cache
+def rows_of(template: Path) -> dict[sa.Table, list[dict[str, Any]]]:
+    """What the SQLite file's tables hold, of those that hold anything."""
     source = sa.create_engine(f"sqlite:///{template}")
     with source.connect() as connection:
         rows = {table: [dict(row) for row in connection.execute(sa.select(table)).mappings()] for table in metadata.sorted_tables}
     source.dispose()
-
-    def work(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("set foreign_key_checks = 0")
-        for table, records in rows.items():
-            connection.execute(sa.delete(table))
-            if records:
-                connection.execute(sa.insert(table), records)
-        connection.exec_driver_sql("set foreign_key_checks = 1")
-
-    await db.engine.run(work)
+    return {table: records for table, records in rows.items() if records}
