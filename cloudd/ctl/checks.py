@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ LINTERS: dict[str, list[str]] = {
 # Fast tests need neither root nor a service; real ones run against hosts and a living cloud.
 # Of the contract suites, the part that runs on a fake or a private engine is fast.
 WORDS: dict[str, list[str]] = {
-    "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", "auto"],
+    "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", "auto", "--dist", "worksteal"],
     "real": ["tests/real", "tests/contract", "-m", "real"],
 }
 MEMORY = Path("/dev/shm")  # noqa: S108
@@ -41,13 +42,28 @@ def run_tests(arguments: list[str]) -> int:
         if word == "fast":
             # A directory of its own, so that runs at the same time do not clear away each other's.
             with tempfile.TemporaryDirectory(prefix="cloudd-tests-", dir=directory_for_files(), ignore_cleanup_errors=True) as directory:
-                status = subprocess.run(command, cwd=paths.ROOT, env=os.environ | {"TMPDIR": directory}, check=False).returncode
+                status = run_to_its_end(command, os.environ | {"TMPDIR": directory})
         else:
             status = subprocess.run(command, cwd=paths.ROOT, check=False).returncode
         print(f"cloudctl: {word} tests {'passed' if status == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
         if status:
             return status
     return 0
+
+
+def run_to_its_end(command: list[str], environment: dict[str, str]) -> int:
+    """Run pytest. Told to stop, pass that on and wait, for it has servers to stop and then we its files to clear away."""
+    with subprocess.Popen(command, cwd=paths.ROOT, env=environment) as tests:
+        before = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT)),
+            # The terminal tells pytest as well.
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        }
+        try:
+            return tests.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def directory_for_files() -> Path | None:

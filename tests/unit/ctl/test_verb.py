@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -65,15 +66,37 @@ def test_linters_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[str
 def test_each_run_of_the_fast_tests_has_its_own_directory_and_clears_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Path] = []
 
-    def run(command: list[str], *, env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[bytes]:
-        seen.append(Path(env["TMPDIR"]))
+    def run(_: list[str], environment: dict[str, str]) -> int:
+        seen.append(Path(environment["TMPDIR"]))
         (seen[-1] / "left").write_text("behind")
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(checks.subprocess, "run", run)
+    monkeypatch.setattr(checks, "run_to_its_end", run)
     assert [checks.run_tests(["fast"]), checks.run_tests(["fast", "-q"])] == [0, 0]
     assert len(set(seen)) == 2
     assert not any(directory.exists() for directory in seen)
+
+
+def test_fast_tests_that_are_told_to_stop_clear_their_files_away(tmp_path: Path) -> None:
+    memory, tests = tmp_path / "memory", tmp_path / "tests"
+    memory.mkdir()
+    tests.write_text("#!/bin/bash\ntrap 'exit 2' INT\ntouch $TMPDIR/begun\nwhile :; do sleep 0.05; done\n", encoding="utf-8")
+    tests.chmod(0o755)
+    program = f"""if True:
+        import sys
+        from pathlib import Path
+        from cloudd.ctl import checks
+        checks.MEMORY, checks.MINIMUM_BYTES, sys.executable = Path({str(memory)!r}), 0, {str(tests)!r}
+        sys.exit(checks.run_tests(["fast"]))
+    """
+    with subprocess.Popen([sys.executable, "-c", program], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        while not list(memory.glob("*/begun")) and process.poll() is None:
+            time.sleep(0.02)
+        process.terminate()
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "failed" in said
+    assert list(memory.iterdir()) == []
 
 
 def test_without_room_in_memory_the_fast_tests_use_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
