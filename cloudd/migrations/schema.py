@@ -80,9 +80,14 @@ def _expand(connection: sa.Connection) -> None:
         command.upgrade(config, head)
 
 
+def _upgrade(connection: sa.Connection) -> None:
+    if not _strangers(_config(connection), _present(connection)):
+        command.upgrade(_config(connection), "heads")
+
+
 async def upgrade(settings: Settings) -> None:
-    """Run every revision that this database lacks: no other version is to work on it any more."""
-    await _on(Database.of(settings.section(DatabaseSettings)), lambda c: command.upgrade(_config(c), "heads"))
+    """Run every revision that this database lacks: no version before is to work on it any more. Does nothing where a later one was."""
+    await _on(Database.of(settings.section(DatabaseSettings)), _upgrade)
 
 
 async def expand(settings: Settings) -> None:
