@@ -70,10 +70,9 @@ class LiveMigrations:
             return MigrationProgress(phase=MigrationPhase.MOVED)
         if (job is not None and not job.done()) or (job is None and _is_leaving(domain)):
             return _running(domain)
-        if job is None:
-            return MigrationProgress(phase=MigrationPhase.NONE)
-        error = job.exception()
-        return MigrationProgress(phase=MigrationPhase.FAILED if error else MigrationPhase.MOVED, error=str(error or ""))
+        error = job.exception() if job is not None else None
+        # One that went well ended with the domain gone: this one has come back since.
+        return MigrationProgress(phase=MigrationPhase.FAILED if error else MigrationPhase.NONE, error=str(error or ""))
 
     def abort(self, server_id: str) -> None:
         """Call it off."""
