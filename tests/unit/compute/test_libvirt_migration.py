@@ -13,7 +13,7 @@ libvirt = pytest.importorskip("libvirt")
 
 from cloudd.compute.drivers.libvirt.migration import LiveMigrations, local_disks  # noqa: E402
 
-XML = """<domain><devices>
+XML = """<domain type='kvm'><devices>
   <disk type='file' device='disk'><driver type='qcow2'/><target dev='vda'/></disk>
   <disk type='file' device='disk'><driver type='raw'/><target dev='vdb'/></disk>
   <disk type='network' device='disk'><driver type='raw'/><target dev='vdc'/></disk>
@@ -81,7 +81,21 @@ def test_one_that_came_back_may_leave_again() -> None:
     assert uri == "qemu+tls://10.0.0.2/system"
     assert parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] == ["vda"]
     assert flags & libvirt.VIR_MIGRATE_TLS
+    assert flags & libvirt.VIR_MIGRATE_LIVE
     assert not flags & libvirt.VIR_MIGRATE_POSTCOPY
+
+
+def test_an_emulated_guest_stands_still_while_its_memory_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection()
+    migrations = LiveMigrations(connection, "qemu+tls://{address}/system", tls=True)  # type: ignore[arg-type]
+    domain = connection.here
+    assert domain is not None
+    domain.may_end.set()
+    monkeypatch.setattr(domain, "XMLDesc", lambda _flags: XML.replace("kvm", "qemu"))
+    migrations.start("s", "10.0.0.2")
+    ended(migrations)
+    ((_, _, flags),) = domain.asked
+    assert not flags & (libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_AUTO_CONVERGE)
 
 
 def test_one_that_failed_is_told_and_may_be_tried_again() -> None:

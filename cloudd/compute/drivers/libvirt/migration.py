@@ -17,13 +17,14 @@ _OUTGOING = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
 # The hypervisors speak to each other directly, so that a restart of this process does not end a migration. A guest that writes
 # faster than the wire carries is slowed down; it never runs ahead of its memory (no post-copy), so a failure leaves it whole here.
 _FLAGS = (
-    libvirt.VIR_MIGRATE_LIVE
-    | libvirt.VIR_MIGRATE_PEER2PEER
+    libvirt.VIR_MIGRATE_PEER2PEER
     | libvirt.VIR_MIGRATE_PERSIST_DEST
     | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
-    | libvirt.VIR_MIGRATE_AUTO_CONVERGE
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 )
+# QEMU's emulation of processors may miss a page that the guest writes while it is being sent; such a guest crashes where it arrives. So
+# an emulated one stands still while its memory travels, after its disks have been copied.
+_WHILE_IT_RUNS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_AUTO_CONVERGE
 
 
 class LiveMigrations:
@@ -47,8 +48,11 @@ class LiveMigrations:
         self._jobs[server_id] = self._pool.submit(self._run, domain, address)
 
     def _run(self, domain: Any, address: str) -> None:
-        disks = local_disks(domain.XMLDesc(0))
+        xml = domain.XMLDesc(0)
+        disks = local_disks(xml)
         flags = _FLAGS | (libvirt.VIR_MIGRATE_NON_SHARED_INC if disks else 0) | (libvirt.VIR_MIGRATE_TLS if self._tls else 0)
+        if parse(xml).get("type") != "qemu":
+            flags |= _WHILE_IT_RUNS
         parameters: dict[str, Any] = {
             libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{_bracketed(address)}",
             libvirt.VIR_MIGRATE_PARAM_LISTEN_ADDRESS: address,
