@@ -49,7 +49,8 @@ async def outcomes(checks: Sequence[Check], timeout_seconds: float) -> list[Outc
 
 async def _outcome(check: Check, timeout_seconds: float) -> Outcome:
     try:
-        findings = await asyncio.wait_for(check.run(), timeout_seconds)
+        async with asyncio.timeout(timeout_seconds):
+            findings = await check.run()
     except TimeoutError:
         findings = [_blind(f"no answer within {timeout_seconds:g} s")]
     except Condition as condition:

@@ -82,7 +82,9 @@ async def _request(connection: h11.Connection, reader: asyncio.StreamReader) -> 
     while True:
         event: Any = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await asyncio.wait_for(reader.read(READ_BYTES), IDLE_SECONDS))
+            async with asyncio.timeout(IDLE_SECONDS):
+                received = await reader.read(READ_BYTES)
+            connection.receive_data(received)
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.Data):
@@ -102,4 +104,5 @@ async def _answer(connection: h11.Connection, writer: asyncio.StreamWriter, repl
     if reply.body and method != "HEAD":
         writer.write(connection.send(h11.Data(data=reply.body)) or b"")
     writer.write(connection.send(h11.EndOfMessage()) or b"")
-    await asyncio.wait_for(writer.drain(), IDLE_SECONDS)
+    async with asyncio.timeout(IDLE_SECONDS):
+        await writer.drain()

@@ -60,7 +60,8 @@ class MetadataAgent:
             except Exception:
                 log.exception("serving metadata failed; it goes on")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._asked.wait()
 
     async def serve(self, networks: list[ServedNetwork]) -> bool:
         """Serve these networks and no other; False when some could not be, and should be tried again soon."""
