@@ -13,10 +13,12 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
 from cloudd import assembly
 from cloudd.identity.bootstrap import bootstrap
+from cloudd.kit.db import Database, SQLite
 from cloudd.kit.settings import DatabaseSettings, Settings
 from cloudd.migrations.schema import load_tables
 from tests.mariadb import MariaDB, furnish
@@ -91,10 +93,25 @@ async def furnished() -> Furnished:
     return _furnished[0]
 
 
+_dialect: list[sa.Dialect] = []
+_compiled: dict[Any, Any] = {}
+
+
+def share_compiled_statements(db: Database) -> None:
+    """Compile each statement once in a run rather than once a cloud, a fifth of the time: SQLite's clouds share dialect and cache."""
+    if isinstance(db.engine, SQLite):
+        if not _dialect:
+            _dialect.append(db.engine.engine.dialect)
+        # A compiled statement is its dialect object's own.
+        db.engine.engine.dialect = _dialect[0]
+        db.engine.engine.update_execution_options(compiled_cache=_compiled)
+
+
 async def start_cloud(settings: Settings, services: tuple[str, ...] = assembly.SERVICES) -> EmbeddedCloud:
     """A started cloud with the users admin, demo, other and reader; its database holds what ``furnished`` does."""
     template = await furnished()
     process = assembly.Process(settings, services)
+    share_compiled_statements(process.cloud.db)
     url = settings.section(DatabaseSettings).url
     if not url.startswith("sqlite:///"):
         await furnish(process.cloud.db, template.path)
