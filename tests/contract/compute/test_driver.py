@@ -48,15 +48,16 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.fixture(params=["fake", "mock", *(["hypervisor"] if HYPERVISOR else [])])
-async def driver(request: pytest.FixtureRequest, directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ComputeDriver]:
+async def driver(
+    request: pytest.FixtureRequest, directory: Path, spec: ServerSpec, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ComputeDriver]:
     made = make_driver(request.param, directory / "instances")
     await made.start()
     every_domain = made.domains
-    # A cloud's own servers run beside: they are none of the test's.
-    others = {domain.server_id for domain in await every_domain()}
 
     async def domains() -> list[DomainState]:
-        return [domain for domain in await every_domain() if domain.server_id not in others]
+        # A cloud's own servers come and go beside: they are none of the test's.
+        return [domain for domain in await every_domain() if domain.server_id == spec.server_id]
 
     monkeypatch.setattr(made, "domains", domains)
     yield made
