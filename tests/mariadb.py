@@ -38,8 +38,10 @@ class MariaDB:
         install = ["mariadb-install-db", *files, "--auth-root-authentication-method=normal", "--skip-test-db"]
         subprocess.run(install, check=True, capture_output=True)
         log = (self.directory / "log").open("wb")
+        # A run that is cut off takes it along.
+        server = ["setpriv", "--pdeathsig", "KILL", "mariadbd", *files, *QUICK]
         self.server = subprocess.Popen(
-            ["mariadbd", *files, *QUICK, f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.directory}/pid"],
+            [*server, f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.directory}/pid"],
             stdout=log,
             stderr=log,
         )
