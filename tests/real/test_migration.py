@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 NAME = PREFIX + "wanderer"
 _PING_SECONDS = 0.05
-_MOST_PAUSE_SECONDS = 5.0
+# An emulated guest on a busy machine; with KVM it is some tenths of a second.
+_MOST_PAUSE_SECONDS = 30.0
 _MOVE_SECONDS = 300
 _INSTANCES = "/var/lib/cloudd/instances"
 
