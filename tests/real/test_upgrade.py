@@ -83,7 +83,7 @@ class Cloud:
 
     def links(self) -> dict[str, tuple[str, str]]:
         """By host: the versions that `current` and `former` name."""
-        found = {name: self.on(host, "cd /opt/cloudd; readlink current; readlink former") for name, host in self.lab.hosts.items()}
+        found = {name: self.on(host, "cd /opt/cloudd; readlink current; readlink former; true") for name, host in self.lab.hosts.items()}
         words = {name: [*text.split(), "", ""] for name, text in found.items()}
         return {name: (current, former) for name, (current, former, *_) in words.items()}
 
