@@ -264,8 +264,3 @@ def find_interface(xml: str, port_id: str, mac_address: str = "") -> ET.Element 
         ):
             return element
     return None
-
-
-def interface_count(xml: str) -> int:
-    """How many NICs a domain's XML has."""
-    return len(parse(xml).findall("devices/interface"))
