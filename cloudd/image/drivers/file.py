@@ -39,7 +39,8 @@ class ImageFiles:
             final = self.path_of(image_id)
             if not source.exists() and final.exists():
                 return final
-            if source.stat().st_dev != self.directory.stat().st_dev:
+            # What is in staging is near already; an overlay file system tells other device numbers of files than of directories.
+            if source.parent != self.staging and source.stat().st_dev != self.directory.stat().st_dev:
                 with part_file(self.staging_path_of(image_id)) as nearby, source.open("rb") as file:
                     shutil.copyfileobj(file, nearby, _CHUNK_BYTES)
                 source.unlink()
