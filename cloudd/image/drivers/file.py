@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 from cloudd.image.messages import Holdings
-from cloudd.image.part_file import FILE_MODE, PART, part_file, sweep, sync_directory
+from cloudd.image.part_file import FILE_MODE, PART, part_file, sweep
+from cloudd.kit.durable import sync_directory
 
 _CHUNK_BYTES = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Volumes as sparse raw files in one directory: the driver of the embedded cloud."""
+"""Volumes as sparse raw files in one directory of their host."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from cloudd.kit.durable import sync_directory
 from cloudd.volume.drivers.base import GIB, Capacity, Connection, ImageSource, VolumeDriver
 from cloudd.volume.errors import CopyFailed, InUseCopyUnsupported, SizeTooSmall, SnapshotDataMissing, VolumeDataMissing
 
@@ -35,14 +36,6 @@ async def run(*command: str | Path) -> None:
 
 async def convert(*arguments: str | Path) -> None:
     await run("qemu-img", "convert", *arguments)
-
-
-def sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def settle(partial: Path, final: Path, size_bytes: int | None, *, replace: bool) -> None:

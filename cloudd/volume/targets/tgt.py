@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from cloudd.kit.durable import sync_directory
 from cloudd.volume.drivers.base import Connection
 from cloudd.volume.errors import TargetFailed
 from cloudd.volume.targets.base import Target
@@ -85,6 +86,7 @@ class TgtTarget(Target):
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+        sync_directory(self.directory)
         return export
 
     async def _make(self, export: Export, present: dict[str, int]) -> None:
