@@ -104,6 +104,8 @@ ARGUMENTS = {
 
 # Written last, so that a version whose installation was cut off counts as not installed.
 COMPLETE = ".complete"
+# The host is at work while a version is delivered, and must not feel it.
+GENTLY = ["nice", "-n", "19"]
 # In a version's directory: the files that it was run with.
 KEPT_FILES = "run-with"
 
@@ -159,10 +161,10 @@ def install(module, home: Path, archive: Path, python: str) -> None:
     shutil.rmtree(home, ignore_errors=True)
     flags = ["--quiet", "--offline", "--no-cache", "--no-config"]
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".wheelhouse-") as scratch:
-        module.run_command(["tar", "--extract", "--no-same-owner", "--file", str(archive), "--directory", scratch], check_rc=True)
+        module.run_command([*GENTLY, "tar", "--extract", "--no-same-owner", "--file", str(archive), "--directory", scratch], check_rc=True)
         uv = f"{scratch}/uv"
-        module.run_command([uv, "venv", *flags, "--python", python, str(home)], check_rc=True)
-        pip = [uv, "pip", "install", *flags, "--no-index", "--no-deps", "--python", str(home / "bin/python")]
+        module.run_command([*GENTLY, uv, "venv", *flags, "--python", python, str(home)], check_rc=True)
+        pip = [*GENTLY, uv, "pip", "install", *flags, "--no-index", "--no-deps", "--python", str(home / "bin/python")]
         module.run_command([*pip, "--find-links", f"{scratch}/wheels", "--requirement", f"{scratch}/requirements.txt"], check_rc=True)
     (home / COMPLETE).touch()
 
