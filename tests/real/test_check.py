@@ -28,10 +28,10 @@ def test_a_cloud_that_fares_well_has_no_errors(quickstart: Quickstart) -> None:
 
 
 def test_a_unit_that_is_down_is_named(quickstart: Quickstart) -> None:
-    quickstart.on_host("systemctl stop ovn-northd")
+    quickstart.on_host("systemctl stop ovn-ovsdb-server-nb")
     try:
         status, errors = report()
     finally:
-        quickstart.on_host("systemctl start ovn-northd")
+        quickstart.on_host("systemctl start ovn-ovsdb-server-nb")
     assert status == 1
-    assert any("ovn-northd" in finding["subject"] for finding in errors["host.units"]), errors
+    assert any("ovn-ovsdb-server-nb" in finding["subject"] for finding in errors["host.units"]), errors
