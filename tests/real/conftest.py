@@ -1,4 +1,4 @@
-"""Fixtures of the tests that need a living cloud: the quickstart's, which is made if it is not there."""
+"""Fixtures of the tests that need a living cloud: the one under test, which is made if it is not there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.real.host_state import assert_as_before, things
 from tests.real.lab_traces import traces
-from tests.real.quickstart import CLOUD, ROOT, Quickstart, is_living
+from tests.real.quickstart import CLOUD, INVENTORY, ROOT, Quickstart, is_living
 
 # What real tests make is named so, and whatever a failed test leaves is found by it.
 PREFIX = "realtest-"
@@ -25,16 +26,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def quickstart() -> Iterator[Quickstart]:
-    """The quickstart's cloud, living. Where there is none, `./cloudctl quickstart` makes it, and at the end it is removed again."""
+    """The cloud under test, living: the quickstart's, unless CLOUD_UNDER_TEST says otherwise.
+
+    Where there is none it is made, and removed at the end.
+    """
     if is_living():
         yield Quickstart()
         return
-    assert CLOUD == "quickstart", f"the cloud {CLOUD} does not live: bring it up, deploy and post_deploy it first"
-    _cloudctl("quickstart")
+    inventory = ["-i", str(INVENTORY)]
+    if CLOUD == "quickstart":
+        _cloudctl("quickstart")
+    else:
+        _cloudctl("lab", "up", INVENTORY.name)
+        for verb in ("deploy", "guest_images", "post_deploy"):
+            _cloudctl(verb, *inventory)
     yield Quickstart()
-    _cloudctl("destroy", "-i", "inventory/lab-all-in-one", "--yes-i-really-really-mean-it")
-    _cloudctl("lab", "down", "lab-all-in-one")
-    assert not traces("all-in-one", 0), "the lab left something behind"
+    _cloudctl("destroy", *inventory, "--yes-i-really-really-mean-it")
+    _cloudctl("lab", "down", INVENTORY.name)
+    lab = yaml.safe_load((INVENTORY / "group_vars" / "all" / "lab.yml").read_text())
+    assert not traces(lab["lab_name"], lab["lab_index"]), "the lab left something behind"
 
 
 def _cloudctl(*words: str) -> None:

@@ -14,12 +14,10 @@ from tests.faults.__main__ import Cost, Trial
 from tests.faults.fault import Fault, faults
 from tests.faults.instance import Instance, make_canary, remove_canary
 from tests.faults.lab import Lab
-from tests.real.lab_traces import traces
-from tests.real.quickstart import ROOT
+from tests.real.quickstart import INVENTORY, ROOT, Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(2400)]
 
-INVENTORY = ROOT / "inventory" / "lab-ha"
 #: All of them: ./cloudctl faults -i inventory/lab-ha
 SAMPLE = (
     "kill -9 cloudd api",
@@ -36,29 +34,11 @@ def cloudctl(*words: str) -> str:
     return done.stdout
 
 
-def is_living(lab: Lab) -> bool:
-    hosts = [lab.on(host, "echo living") for host in lab.hosts.values()]
-
-    async def all_of_them() -> list[str]:
-        return list(await asyncio.gather(*hosts))
-
-    return all("living" in answer for answer in asyncio.run(all_of_them()))
-
-
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """The lab's cloud, living. Where there is none, the playbooks make it, and at the end it is removed again."""
-    found = Lab(INVENTORY)
-    lives = is_living(found)
-    if not lives:
-        for words in (("lab", "up", "lab-ha"), ("deploy", "-i", str(INVENTORY)), ("guest_images", "-i", str(INVENTORY))):
-            print(cloudctl(*words))
-    print(cloudctl("post_deploy", "-i", str(INVENTORY)))
-    yield found
-    if not lives:
-        cloudctl("destroy", "-i", str(INVENTORY), "--yes-i-really-really-mean-it")
-        cloudctl("lab", "down", "lab-ha")
-        assert not traces("ha", 1), "the lab left something behind"
+def lab(quickstart: Quickstart) -> Lab:
+    """The lab under the living cloud."""
+    assert quickstart.host_address
+    return Lab(INVENTORY)
 
 
 @pytest.fixture(scope="module")

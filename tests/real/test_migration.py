@@ -16,7 +16,7 @@ from tests.real.conftest import PREFIX, sweep
 from tests.real.guest import Guest
 from tests.real.quickstart import Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(900)]
 
 NAME = PREFIX + "wanderer"
 _PING_SECONDS = 0.05

@@ -12,7 +12,7 @@ from tests.real.conftest import PREFIX, sweep
 from tests.real.guest import Guest
 from tests.real.quickstart import Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(900)]
 
 NAMES = (PREFIX + "here", PREFIX + "there")
 TUNNEL_PACKETS = "for kind in vxlan geneve; do ovs-vsctl --bare --columns=statistics find interface type=$kind; done"

@@ -20,7 +20,7 @@ from tests.faults.load import Load, Sample, failed
 from tests.real import next_version
 from tests.real.quickstart import ROOT
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(3600)]
 
 INVENTORY = ROOT / "inventory" / os.environ.get("CLOUD_UNDER_TEST", "lab-ha")
 SETTLE_SECONDS = 3.0
