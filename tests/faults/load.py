@@ -19,6 +19,7 @@ WRITE_SECONDS = 0.5
 #: How long a client waits, as openstacksdk does.
 TIMEOUT_SECONDS = 60.0
 UNAUTHORIZED = 401
+HARNESS_ATTEMPTS = 8
 
 
 @dataclass
@@ -50,6 +51,16 @@ class Api:
         async with httpx.AsyncClient(verify=self._transport, timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False) as client:
             return await client.request(method, self.url + path, json=body, headers={"X-Auth-Token": self.token, **headers})
 
+    async def surely(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A request of the harness itself, which the fault under trial must not hit: asked again for half a minute."""
+        for attempt in range(HARNESS_ATTEMPTS):
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await self.request(method, path, body)
+                if answer.status_code < 500:
+                    return answer
+            await asyncio.sleep(attempt)
+        raise AssertionError(f"{method} {path} is not answered, {HARNESS_ATTEMPTS} times in a row")
+
     async def log_in(self) -> None:
         """A token for the requests that follow."""
         auth = {
@@ -58,7 +69,7 @@ class Api:
             }}},
             "scope": {"project": {"name": self.credentials["project_name"], "domain": {"id": "default"}}},
         }  # fmt: skip
-        answer = await self.request("POST", "/identity/v3/auth/tokens", {"auth": auth})
+        answer = await self.surely("POST", "/identity/v3/auth/tokens", {"auth": auth})
         answer.raise_for_status()
         self.token = answer.headers["x-subject-token"]
 
@@ -128,14 +139,14 @@ class Load:
 
     async def lift_quota(self) -> None:
         """Let the writer write as much as it likes."""
-        projects = await self.api.request("GET", f"/identity/v3/projects?name={self.api.credentials['project_name']}")
+        projects = await self.api.surely("GET", f"/identity/v3/projects?name={self.api.credentials['project_name']}")
         project_id = projects.json()["projects"][0]["id"]
         quota = {"quota": {"security_group": -1, "security_group_rule": -1}}
-        (await self.api.request("PUT", f"/network/v2.0/quotas/{project_id}", quota)).raise_for_status()
+        (await self.api.surely("PUT", f"/network/v2.0/quotas/{project_id}", quota)).raise_for_status()
 
     async def lost(self) -> list[str]:
         """The promised writes that are not there. Call it when the cloud is well; it deletes what it finds."""
-        answer = await self.api.request("GET", "/network/v2.0/security-groups?fields=id&fields=name")
+        answer = await self.api.surely("GET", "/network/v2.0/security-groups?fields=id&fields=name")
         answer.raise_for_status()
         there = {group["id"]: group["name"] for group in answer.json()["security_groups"]}
         missing = [group for group in self.promised if group not in there]
