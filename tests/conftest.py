@@ -130,6 +130,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-database", action="store_true", help="run all tests of a cloud on MariaDB too, not only those marked")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that needs a database server is none of the fast ones, which need no service."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if "mariadb" in getattr(item, "fixturenames", ()) or "mariadb" in parameters:
+            item.add_marker(pytest.mark.real)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """What is loaded by now stays for the whole run: the collector need not walk it again and again, a tenth of the run's time."""

@@ -23,10 +23,10 @@ LINTERS: dict[str, list[str]] = {
     "ansible-lint": ["ansible-lint", "--offline"],
 }
 # Fast tests need neither root nor a service; real ones run against hosts and a living cloud.
-# Of the contract suites, the part that runs on a fake or a private engine is fast.
+# Of the unit and contract suites, what wants a database server or a broker is real.
 WORDS: dict[str, list[str]] = {
     "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", "auto", "--dist", "worksteal"],
-    "real": ["tests/real", "tests/contract", "-m", "real and not several_hosts"],
+    "real": ["tests/unit", "tests/contract", "tests/real", "-m", "real and not several_hosts"],
     "several_hosts": ["tests/real", "-m", "several_hosts"],
 }
 # What runs without a word: what every change must pass. The tests of several hosts take as long again as these.
@@ -44,13 +44,10 @@ def run_tests(arguments: list[str]) -> int:
     for word in words:
         started = time.monotonic()
         command = [sys.executable, "-m", "pytest", *WORDS[word], *rest]
-        environment = {"CLOUD_UNDER_TEST": CLOUDS[word]} if word in CLOUDS else {}
-        if word == "fast":
-            # A directory of its own, so that runs at the same time do not clear away each other's.
-            with tempfile.TemporaryDirectory(prefix="cloudd-tests-", dir=directory_for_files(), ignore_cleanup_errors=True) as directory:
-                status = run_to_its_end(command, os.environ | {"TMPDIR": directory})
-        else:
-            status = subprocess.run(command, cwd=paths.ROOT, env=os.environ | environment, check=False).returncode
+        about = {"CLOUD_UNDER_TEST": CLOUDS[word]} if word in CLOUDS else {}
+        # A directory of its own, so that runs at the same time do not clear away each other's.
+        with tempfile.TemporaryDirectory(prefix="cloudd-tests-", dir=directory_for_files(), ignore_cleanup_errors=True) as directory:
+            status = run_to_its_end(command, os.environ | about | {"TMPDIR": directory})
         print(f"cloudctl: {word} tests {'passed' if status == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
         if status:
             return status
