@@ -55,6 +55,7 @@ import json
 import os
 import shutil
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -178,8 +179,11 @@ class Host:
         return output if status == 0 else None
 
     def enabled(self):
+        """Our units that start with the host, and those that they bring along (ovn-central brings ovn-northd)."""
         listed = self.run("systemctl", "list-unit-files", "--state=enabled", "--plain", "--no-legend", *UNITS) or ""
-        return [line.split()[0] for line in listed.splitlines()]
+        units = [line.split()[0] for line in listed.splitlines()]
+        brought = self.run("systemctl", "show", "--property=Wants", "--value", *units) if units else ""
+        return sorted({*units, *(unit for unit in (brought or "").split() if any(fnmatch(unit, pattern) for pattern in UNITS))})
 
     def states(self, units):
         if not units:
