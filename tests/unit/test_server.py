@@ -68,6 +68,7 @@ async def test_draining_tells_first_then_waits_for_what_is_under_way(tmp_path: P
     await db.close()
 
 
+@pytest.mark.real
 def test_a_process_that_is_to_stop_ends_what_it_has_begun(tmp_path: Path) -> None:
     """A whole process: SIGTERM, healthcheck 503 while requests are still served, then a clean end."""
     cloud = CloudProcess(tmp_path, api={"drain_seconds": 1})

@@ -18,7 +18,7 @@ from cloudd.network.drivers.ovn import OvnDriver, Tls
 from tests.contract.network import specs
 from tests.contract.network.conftest import SCHEMA, needs_ovn
 
-pytestmark = [needs_ovn, pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")]
+pytestmark = [needs_ovn, pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"), pytest.mark.real]
 MEMBERS = 3
 #: Members elect another leader after one to two of these.
 ELECTION_MILLISECONDS = 1000
