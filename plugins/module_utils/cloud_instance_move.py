@@ -14,6 +14,8 @@ MOVABLE = {
     "live_migrated": ("ACTIVE", "PAUSED"),
     "evacuated": ("ACTIVE", "SHUTOFF", "ERROR"),
 }
+#: what the compute API calls the power state of a guest that runs
+POWER_RUNNING = 1
 
 
 def bring_elsewhere(connection: Any, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def finish_move(connection: Any, server: Any, state: str, timeout_seconds: float
         raise Refusal(f"Instance {server.name} is still on host {server.compute_host}: {_reason(connection, moved)}")
     if moved.status == "VERIFY_RESIZE":
         connection.compute.confirm_server_resize(server.id)
-    elif state == "evacuated" and server.status == "ACTIVE" and moved.status == "SHUTOFF":
+    elif state == "evacuated" and _ran(server) and moved.status == "SHUTOFF":
         # Clouds of today leave an evacuated instance off, for its owner to look at first; this task says what it wants.
         connection.compute.start_server(server.id)
     else:
@@ -98,6 +100,11 @@ def finish_move(connection: Any, server: Any, state: str, timeout_seconds: float
         return bool(seen.status == wanted and not seen.task_state)
 
     return wait_until(f"{what} in status {wanted}", lambda: connection.compute.get_server(server.id), is_done, timeout_seconds)
+
+
+def _ran(server: Any) -> bool:
+    """Whether it ran when it was last seen; one whose evacuation has failed before is in ERROR, whatever it did."""
+    return bool(server.status == "ACTIVE" or (server.status == "ERROR" and server.power_state == POWER_RUNNING))
 
 
 def _reason(connection: Any, server: Any) -> str:

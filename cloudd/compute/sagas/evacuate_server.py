@@ -73,7 +73,7 @@ class EvacuateServer(Moving):
         await self.end(run, **values, power_state=power_state, host=migration.destination_host, fault=None)
 
     async def failed(self, run: Run, error: Condition) -> None:
-        """The server is its old host's again, which starts it if it ever comes back; and it may be evacuated once more."""
+        """In ERROR, as in OpenStack: its old host's again, which keeps its disks and leaves it off; it may be evacuated once more."""
         await self.note(run, status="error")
         fault = msgspec.structs.replace(fault_of(error), message=f"Evacuation failed: {error.text}")
-        await self.end_failed(run, error, fault=fault, admin_password=None)
+        await self.end_failed(run, error, vm_state=server_state.ERROR, fault=fault, admin_password=None)

@@ -312,15 +312,31 @@ async def test_a_host_forced_down_is_fenced_if_it_lives(compute: Compute, server
     await compute.call("PUT", f"/os-services/{first}", {"forced_down": False}, as_="admin")
 
 
-async def test_an_evacuation_that_fails_leaves_the_server_to_its_host(compute: Compute, server_id: str) -> None:
+async def test_an_evacuation_that_fails_leaves_the_server_to_its_host_in_error(compute: Compute, server_id: str) -> None:
     await lose_first(compute)
     compute.driver_of(OTHER).fail_next("build", DriverError("broken", "It burns."))
     await compute.act(server_id, "evacuate", {}, as_="admin", status=200)
-    assert await place(compute, server_id) == ("ACTIVE", FIRST_HOST, None)
+    assert await place(compute, server_id) == ("ERROR", FIRST_HOST, None)
+    assert (await compute.show(server_id))["fault"]["message"] == "Evacuation failed: It burns."
     assert compute.driver_of(OTHER).disks == set()
     assert await held(compute, server_id) == [FIRST_HOST]
+    # Its host comes back with the disks, and leaves it to the operator to start it from them.
     await compute.return_host(FIRST_HOST)
+    assert compute.driver.domain_by_id[server_id].power_state is PowerState.SHUTOFF
+    await compute.act(server_id, "reboot", {"type": "HARD"})
+    assert await place(compute, server_id) == ("ACTIVE", FIRST_HOST, None)
     assert compute.driver.domain_by_id[server_id].power_state is PowerState.RUNNING
+
+
+async def test_a_failed_evacuation_goes_well_the_second_time(compute: Compute, server_id: str) -> None:
+    await lose_first(compute)
+    compute.driver_of(OTHER).fail_next("build", DriverError("broken", "It burns."))
+    for status in ("ERROR", "SHUTOFF"):
+        await compute.act(server_id, "evacuate", {}, as_="admin", status=200)
+        assert (await compute.show(server_id))["status"] == status
+    assert await held(compute, server_id) == [OTHER]
+    await compute.return_host(FIRST_HOST)
+    assert (compute.driver.domain_by_id, compute.driver.disks) == ({}, set())
 
 
 async def test_a_host_with_servers_or_a_resize_is_not_forgotten(compute: Compute, server_id: str) -> None:

@@ -99,6 +99,15 @@ def test_an_instance_moves_once(twice: Any, run: Any, cloud: Any, state: str, ca
     assert cloud.calls[before:] == calls
 
 
+@pytest.mark.parametrize(("power_state", "status"), [(1, "ACTIVE"), (4, "SHUTOFF")])
+def test_an_instance_whose_first_evacuation_failed_gets_back_what_it_was(run: Any, cloud: Any, power_state: int, status: str) -> None:
+    run("cloud_instance", **WEB)
+    cloud.compute.keep("server-1", "status", "ERROR")
+    cloud.compute.keep("server-1", "power_state", power_state)
+    moved = run("cloud_instance", name="web", state="evacuated", away_from="compute1")
+    assert (moved["instance"]["host"], moved["instance"]["status"]) == ("compute2", status)
+
+
 def test_an_instance_that_is_off_is_migrated_cold_and_stays_off(run: Any, twice: Any) -> None:
     run("cloud_instance", **WEB, state="stopped")
     assert "Use state: migrated" in run("cloud_instance", name="web", state="live_migrated")["msg"]
