@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from granian.server.embed import Server
 
 from cloudd.assembly import Process
 from cloudd.kit.db import Database
+from cloudd.kit.retry import UNAVAILABLE_SECONDS
 from cloudd.kit.settings import ApiSettings
 
 log = logging.getLogger(__name__)
 
 HEALTH_PATH = "/healthcheck"
-#: How long a database that says nothing may be thought to be there.
-DATABASE_SECONDS = 2.0
+#: How long a database that says nothing may be thought to be there; load balancers wait two seconds for all of the answer.
+DATABASE_SECONDS = 1.0
 #: How long requests under way may take once no more are let in.
 FINISH_SECONDS = 15.0
 
@@ -34,6 +36,7 @@ class Door:
         self._db = db
         self.is_draining = False
         self.open_requests = 0
+        self._last_answer = float("-inf")
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -70,12 +73,14 @@ class Door:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _database_problem(self) -> str | None:
+        """A failover of the database is waited for by requests, so it sends none away: all controllers have the same one."""
         try:
             async with asyncio.timeout(DATABASE_SECONDS), self._db.read() as tx:
                 await tx.scalar(sa.select(sa.literal(1)))
         except Exception as error:
             log.warning("the database does not answer: %s: %s", type(error).__name__, getattr(error, "orig", error))
-            return "the database does not answer"
+            return "the database does not answer" if time.monotonic() - self._last_answer > UNAVAILABLE_SECONDS else None
+        self._last_answer = time.monotonic()
         return None
 
 

@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import yaml
 
 from tests.faults.canary import Canary
-from tests.faults.fault import Fault, faults
+from tests.faults.fault import LASTS_SECONDS, Fault, faults
 from tests.faults.health import Health
 from tests.faults.instance import make_canary, remove_canary
 from tests.faults.lab import Lab
@@ -25,6 +27,20 @@ from tests.real.quickstart import CLOUDS_YAML, ROOT
 BEFORE_SECONDS = 3.0
 AFTER_SECONDS = 2.0
 RECOVERY_SECONDS = 240.0
+PAGE = """# Faults, and what each costs
+
+`./cloudctl faults -i inventory/lab-ha --output docs/faults.md` makes this page: each fault strikes a living cloud of three controllers and two
+computes, container hosts on one machine with {cores} cores. Meanwhile clients send ten reads and two writes a second, each on a connection of its own and
+without a retry; every acknowledged write is looked for afterwards, and an instance is pinged ten times a second through its floating IP.
+
+- *failed*: requests that got no answer, or one of 5xx or 401;
+- *longest outage*: the longest time in which no request at all was answered well;
+- *whole again after*: from the moment the fault was mended (a killed process: was killed) until every unit runs, every quorum is full, every agent
+  reports and nothing is in a transient state.
+
+Hosts stay off, wires cut and disks full for {lasts:.0f} s. A packet that the canary lost counts unless the fault took its own host or switch.
+
+{table}"""
 
 
 @dataclass
@@ -41,6 +57,8 @@ class Cost:
     recovery_seconds: float
     #: what is still wrong at the end; it is empty where the cloud healed by itself
     complaints: list[str]
+    #: how often requests failed in each way
+    errors: dict[str, int]
     spares_canary: bool
 
     @property
@@ -90,8 +108,14 @@ class Trial:
             canary_lost=canary.lost(struck, ended),
             recovery_seconds=round(recovery, 1),
             complaints=complaints,
+            errors=dict(Counter(str(sample.error)[:60] for sample in failed(load.samples))),
             spares_canary=fault.spares_canary,
         )
+
+
+def page(costs: list[Cost]) -> str:
+    """The document that shows the table."""
+    return PAGE.format(cores=os.cpu_count(), lasts=LASTS_SECONDS, table=table(costs))
 
 
 def table(costs: list[Cost]) -> str:
@@ -129,7 +153,7 @@ async def run(inventory: Path, names: list[str], output: Path | None) -> int:
     finally:
         await asyncio.to_thread(remove_canary, trial.lab.variables["cloud_name"])
     if output is not None:
-        output.write_text(table(costs))
+        output.write_text(page(costs))
     print(json.dumps([asdict(cost) for cost in costs], indent=2))
     return 0 if all(cost.bearable for cost in costs) else 1
 
@@ -137,7 +161,7 @@ async def run(inventory: Path, names: list[str], output: Path | None) -> int:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cloudctl faults", description=__doc__)
     parser.add_argument("-i", "--inventory", type=Path, default=ROOT / "inventory" / "lab-ha")
-    parser.add_argument("--output", type=Path, help="write the table to this Markdown file too")
+    parser.add_argument("--output", type=Path, help="write a page with the table to this Markdown file")
     parser.add_argument("names", nargs="*", help="only faults whose names hold one of these words")
     options: Any = parser.parse_args(arguments)
     return asyncio.run(run(options.inventory.resolve(), options.names, options.output))

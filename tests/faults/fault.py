@@ -21,6 +21,7 @@ CONTROL_PROCESSES = {
     "cloudd api": "cloudd api",
     "cloudd worker": "cloudd worker",
     "cloudd agent of a controller": "cloudd agent",
+    "iSCSI target": "^/usr/sbin/tgtd",
 }
 COMPUTE_PROCESSES = {
     "cloudd agent of a compute": "cloudd agent",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import openstack
 
 NAME = "faulttest-canary"
+#: A guest that still boots answers some pings and not others.
+WARM_UP = ["ping", "-q", "-c", "20", "-i", "0.2", "-W", "1"]
+BOOT_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,15 @@ def make_canary(cloud_name: str) -> Instance:
         port = next(iter(network.ports(device_id=server.id)))
         network.create_ip(floating_network_id=network.find_network("public").id, port_id=port.id, description=NAME)
     floating_ip = next(ip for ip in connection.network.ips() if ip.description == NAME)
+    wait_for_answers(floating_ip.floating_ip_address)
     return Instance(floating_ip.floating_ip_address, connection.compute.get_server(server.id).hypervisor_hostname)
+
+
+def wait_for_answers(address: str) -> None:
+    """Until the guest has answered every one of some pings in a row."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    while " 0% packet loss" not in subprocess.run([*WARM_UP, address], capture_output=True, text=True, check=False).stdout:
+        assert time.monotonic() < deadline, f"the canary at {address} does not answer pings {BOOT_SECONDS:.0f} s after it became ACTIVE"
 
 
 def remove_canary(cloud_name: str) -> None:

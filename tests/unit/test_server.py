@@ -51,6 +51,19 @@ async def test_not_ready_without(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.json()["reason"] == "the database does not answer"
 
 
+async def test_ready_while_requests_wait_for_a_failover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "DATABASE_SECONDS", 0.05)
+    monkeypatch.setattr(server, "UNAVAILABLE_SECONDS", 0.2)
+    db = Database(f"sqlite:///{tmp_path}/x.db")
+    door = Door(slow, db)
+    assert (await client(door).get("/healthcheck")).status_code == 200
+    door._db = Gone()  # type: ignore[assignment]
+    assert (await client(door).get("/healthcheck")).status_code == 200
+    await asyncio.sleep(0.2)
+    assert (await client(door).get("/healthcheck")).status_code == 503
+    await db.close()
+
+
 async def test_draining_tells_first_then_waits_for_what_is_under_way(tmp_path: Path) -> None:
     db = Database(f"sqlite:///{tmp_path}/x.db")
     door = Door(slow, db)
