@@ -29,16 +29,18 @@ AFTER_SECONDS = 2.0
 RECOVERY_SECONDS = 240.0
 PAGE = """# Faults, and what each costs
 
-`./cloudctl faults -i inventory/lab-ha --output docs/faults.md` makes this page: each fault strikes a living cloud of three controllers and two
-computes, container hosts on one machine with {cores} cores. Meanwhile clients send ten reads and two writes a second, each on a connection of its own and
-without a retry; every acknowledged write is looked for afterwards, and an instance is pinged ten times a second through its floating IP.
+`./cloudctl faults -i inventory/lab-ha --output docs/faults.md` makes this page: each fault strikes a living cloud of three controllers and
+two computes, container hosts on one machine with {cores} cores. Meanwhile clients send ten reads and two writes a second, each on a
+connection of its own and without a retry; every acknowledged write is looked for afterwards, and an instance is pinged ten times a second
+through its floating IP.
 
 - *failed*: requests that got no answer, or one of 5xx or 401;
 - *longest outage*: the longest time in which no request at all was answered well;
-- *whole again after*: from the moment the fault was mended (a killed process: was killed) until every unit runs, every quorum is full, every agent
-  reports and nothing is in a transient state.
+- *whole again after*: from the moment the fault was mended (a killed process: was killed) until every unit runs, every quorum is full,
+  every agent reports and nothing is in a transient state.
 
-Hosts stay off, wires cut and disks full for {lasts:.0f} s. A packet that the canary lost counts unless the fault took its own host or switch.
+Hosts stay off, wires cut and disks full for {lasts:.0f} s. A packet that the canary lost counts unless the fault took its own host or
+switch.
 
 {table}"""
 

@@ -69,7 +69,9 @@ class Lab:
         """Run a shell command on a host and return what it prints; a failure is an empty answer, for the host may be down."""
         control = ["-o", "ControlMaster=auto", "-o", f"ControlPath=/tmp/cloud-fault-{host.name}-%C", "-o", "ControlPersist=60"]
         words = ["ssh", *SSH_OPTIONS, *control, "-o", "ConnectTimeout=3", "-i", str(LAB_KEY), f"root@{host.address}", command]
-        process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
+        # ssh makes its standard input non-blocking, which may be ours, and Ansible wants a blocking one.
+        pipes = {"stdin": asyncio.subprocess.DEVNULL, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.DEVNULL}
+        process = await asyncio.create_subprocess_exec(*words, **pipes)
         try:
             output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
         except TimeoutError:
@@ -109,6 +111,7 @@ class Lab:
 
 
 async def _run(*command: str) -> None:
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    pipes = {"stdin": asyncio.subprocess.DEVNULL, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
     output, _ = await process.communicate()
     assert process.returncode == 0, f"{' '.join(command)}: {output.decode()[-1500:]}"
