@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,8 +71,7 @@ class Lab:
         control = ["-o", "ControlMaster=auto", "-o", f"ControlPath=/tmp/cloud-fault-{host.name}-%C", "-o", "ControlPersist=60"]
         words = ["ssh", *SSH_OPTIONS, *control, "-o", "ConnectTimeout=3", "-i", str(LAB_KEY), f"root@{host.address}", command]
         # ssh makes its standard input non-blocking, which may be ours, and Ansible wants a blocking one.
-        pipes = {"stdin": asyncio.subprocess.DEVNULL, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.DEVNULL}
-        process = await asyncio.create_subprocess_exec(*words, **pipes)
+        process = await asyncio.create_subprocess_exec(*words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
         try:
             output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
         except TimeoutError:
@@ -111,7 +111,6 @@ class Lab:
 
 
 async def _run(*command: str) -> None:
-    pipes = {"stdin": asyncio.subprocess.DEVNULL, "stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, **pipes)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
     output, _ = await process.communicate()
     assert process.returncode == 0, f"{' '.join(command)}: {output.decode()[-1500:]}"
