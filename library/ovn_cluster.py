@@ -40,7 +40,7 @@ options:
     elements: str
     default: []
   timeout_seconds:
-    description: How long leaving may take.
+    description: How long leaving, or to expel somebody, may take.
     type: int
     default: 60
 author:
@@ -173,10 +173,23 @@ def expelled(module):
         for server in lost:
             actions.setdefault(name, []).append(server)
             if not module.check_mode:
-                module.run_command(
-                    ["ovn-appctl", "--timeout=20", "-t", database.control, "cluster/kick", SCHEMAS[name], server], check_rc=True
-                )
+                _kick(module, name, database, server)
     return actions
+
+
+def _kick(module, name, database, server):
+    """Ask for it until it is done: whoever leads takes one change at a time, and without a leader the request is lost."""
+    deadline = time.monotonic() + module.params["timeout_seconds"]
+    while time.monotonic() < deadline:
+        module.run_command(["ovn-appctl", "--timeout=20", "-t", database.control, "cluster/kick", SCHEMAS[name], server])
+        time.sleep(0.5)
+        if server not in state_of(database, module.run_command)["servers"]:
+            return
+    raise Refused(
+        "ovn.expel_timed_out",
+        f"the {name} cluster did not let {server} go in {module.params['timeout_seconds']} s: too few members live to agree",
+        "see `ovn-appctl -t /run/ovn/ovnnb_db.ctl cluster/status OVN_Northbound` on those that stay, and start those that are down",
+    )
 
 
 def main() -> None:

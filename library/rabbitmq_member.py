@@ -182,10 +182,23 @@ def _with_queues(member, view, node):
     return view._replace(has_queues=bool(member.queues(node)))
 
 
-def hold_copies(member, own_name) -> None:
-    """A node that came later holds no copies of the queues that were there; give it some."""
-    if any(own_name not in queue.get("members", []) for queue in member.queues() or []):
+def hold_copies(member, own_name, seconds) -> None:
+    """A node that came later holds no copies of the queues that were there; give it some.
+
+    A queue takes one new holder at a time, and other new nodes ask as well: so until it holds all of them.
+    """
+    deadline = time.monotonic() + seconds
+    while lacking := sorted(queue["name"] for queue in member.queues() or [] if own_name not in queue.get("members", [])):
+        if time.monotonic() > deadline:
+            member.module.fail_json(
+                msg=f"rabbitmq.copies_missing: after {seconds} s {own_name} holds no copy of {', '.join(lacking)}",
+                code="rabbitmq.copies_missing",
+                remedy=f"rabbitmq-queues quorum_status QUEUE --vhost {bus_rights.VHOST} tells who is down; start those, then deploy again",
+            )
         member.act("rabbitmq-queues", "grow", own_name, "all", "--vhost-pattern", f"^{bus_rights.VHOST}$")
+        if member.module.check_mode:
+            return
+        time.sleep(0.5)
 
 
 def leave(member, own_name) -> None:
@@ -241,7 +254,7 @@ def main() -> None:
     else:
         own_name = _own_name()
         gather(member, own_name, module.params["members"], module.params["timeout_seconds"])
-        hold_copies(member, own_name)
+        hold_copies(member, own_name, module.params["timeout_seconds"])
     module.exit_json(changed=bool(member.actions), actions=member.actions)
 
 

@@ -28,15 +28,13 @@ def problem(code: str, reason: str, remedy: str) -> Problem:
     return {"code": code, "reason": reason, "remedy": remedy}
 
 
-def group_problems(groups: Mapping[str, list[str]], required: Iterable[str]) -> Iterator[Problem]:
-    """Every plane of the cloud has a host, and every host of a plane is in `baremetal`."""
+def group_problems(groups: Mapping[str, list[str]], required: Iterable[str], *, lives: bool = False) -> Iterator[Problem]:
+    """Every plane of the cloud has a host, and every host of a plane is in `baremetal`. `lives`: even_control tells of the controllers."""
     for name in required:
         if not groups.get(name):
             yield problem("inventory.group_empty", f"group {name} has no host", f"put at least one host into {name} in hosts.yml")
-    controllers = groups.get("control", [])
-    if len(controllers) % 2 == 0 and controllers:
-        remedy = "take one host out of control or add one: databases and queues decide by majority, and an even number bears no more losses"
-        yield problem("inventory.control_even", f"group control has {len(controllers)} hosts ({', '.join(sorted(controllers))})", remedy)
+    if not lives:
+        yield from even_control(groups.get("control", []))
     idle = set(groups.get("all", [])) - {host for name in PLANES for host in groups.get(name, [])}
     if idle:
         remedy = f"put each into one of {', '.join(PLANES)} in hosts.yml, or take it out of the inventory"
@@ -45,6 +43,13 @@ def group_problems(groups: Mapping[str, list[str]], required: Iterable[str]) -> 
     if outside:
         remedy = "make every group a child of baremetal, as inventory/multinode/hosts.yml does"
         yield problem("inventory.not_baremetal", f"{', '.join(sorted(outside))} are not in the group baremetal", remedy)
+
+
+def even_control(controllers: list[str]) -> Iterator[Problem]:
+    """An even number bears no more losses than one less. A cloud that lives may have it until a lost host is replaced."""
+    if len(controllers) % 2 == 0 and controllers:
+        remedy = "take one host out of control or add one: databases and queues decide by majority, and an even number bears no more losses"
+        yield problem("inventory.control_even", f"group control has {len(controllers)} hosts ({', '.join(sorted(controllers))})", remedy)
 
 
 def network_problems(networks: Mapping[str, Any]) -> Iterator[Problem]:
@@ -132,10 +137,14 @@ def misspelled(used: Mapping[str, str], known: Iterable[str]) -> Iterator[Proble
             yield problem("inventory.variable_unknown", f"{file} sets {name}, which nothing reads", f"did you mean {near[0]}?")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    """Arguments: `required_groups`, `networks`, `api_address`, `cloud_name`, `virtual_router_id`, `roles_directory`.
+def _sentence(found: Problem) -> str:
+    return f"[{found['code']}] {found['reason']}: {found['remedy']}"
 
-    Returns `problems`, and what this machine is: `deployer_python`, `deployer_architecture`.
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Arguments: `required_groups`, `networks`, `api_address`, `cloud_name`, `virtual_router_id`, `roles_directory`, `lives`.
+
+    Returns `problems`, what this machine is (`deployer_python`, `deployer_architecture`), and `warnings` (bad for a new cloud only).
     """
 
     TRANSFERS_FILES = False
@@ -146,8 +155,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Look at everything and tell all of it at once."""
         super().run(tmp, task_vars)
         variables, arguments = task_vars or {}, self._task.args
+        lives = bool(arguments.get("lives", False))
         problems = [
-            *group_problems(variables["groups"], arguments["required_groups"]),
+            *group_problems(variables["groups"], arguments["required_groups"], lives=lives),
             *network_problems(arguments["networks"] or {}),
             *address_problems(str(arguments["api_address"] or ""), str(arguments["cloud_name"] or "")),
             *virtual_address_problems(
@@ -165,8 +175,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "deployer_python": f"{sys.version_info.major}.{sys.version_info.minor}",
             "deployer_architecture": platform.machine(),
         }
+        warnings = [_sentence(one) for one in even_control(variables["groups"].get("control", []))] if lives else []
+        if warnings:
+            result |= {"warnings": warnings, "shown": "\n".join(warnings)}
         if problems:
-            result |= {"failed": True, "msg": "; ".join(f"[{p['code']}] {p['reason']}: {p['remedy']}" for p in problems)}
+            result |= {"failed": True, "msg": "; ".join(map(_sentence, problems))}
         return result
 
     def _variables_of(self, inventory: Path) -> dict[str, str]:

@@ -175,6 +175,12 @@ def _found_or_follow(name: str, members: Mapping[str, str], states: Mapping[str,
             f"{', '.join(worth)} each have a database with networks of its own",
             "keep one; stop ovn-central on the others and move /var/lib/ovn away, then deploy again",
         )
+    if len(members) % 2 == 0 and not worth:
+        raise Refused(
+            "ovn.control_hosts",
+            f"the databases need one, three or five hosts to agree, and the group control has {len(members)}",
+            "take one host out of control or add one",
+        )
     founder = worth[0] if worth else min(members)
     if name == founder:
         return {"action": "convert" if worth else "found", "remotes": [], "cluster_id": ""}

@@ -71,6 +71,11 @@ def test_groups(precheck: ModuleType) -> None:
 
 def test_control_hosts_are_an_odd_number(precheck: ModuleType) -> None:
     assert codes(precheck.group_problems(GROUPS | {"control": ["a", "b"]}, ["control"])) == ["inventory.control_even"]
+    assert codes(precheck.even_control(["a", "b", "c"])) == []
+
+
+def test_a_cloud_that_lives_may_have_an_even_number_for_a_while(precheck: ModuleType) -> None:
+    assert codes(precheck.group_problems(GROUPS | {"control": ["a", "b"]}, ["control"], lives=True)) == []
 
 
 def test_a_host_in_no_plane_is_told(precheck: ModuleType) -> None:

@@ -22,6 +22,8 @@ class Cluster:
         self.cluster = {name: set(names) for names in clusters for name in names}
         self.queues, self.down, self.copies = set(queues), set(down), set(copies)
         self.acts: list[str] = []
+        #: how often a queue still takes in another holder first
+        self.busy = 0
 
     def module(self, own: str) -> Any:
         def run_command(words: list[str], check_rc: bool = False) -> tuple[int, str, str]:
@@ -32,6 +34,9 @@ class Cluster:
                 copies = ",".join(f'"rabbit@{name}"' for name in self.copies)
                 return 0, f'[{{"name": "q", "type": "quorum", "members": [{copies}]}}]' if node in self.queues else "[]", ""
             self.acts.append(" ".join([words[0], *words[2:]]))
+            if "grow" in words:
+                self.busy -= 1
+                self.copies |= {own} if self.busy < 0 else set()
             if "reset" in words:
                 self.cluster[own] = {own}
             if "join_cluster" in words:
@@ -113,8 +118,18 @@ def test_a_missing_node_is_told(rabbitmq_member: ModuleType) -> None:
 def test_a_later_node_gets_copies_once(rabbitmq_member: ModuleType) -> None:
     for copies, acts in (("ab", ["rabbitmq-queues grow rabbit@c all --vhost-pattern ^cloudd$"]), ("abc", [])):
         cluster = Cluster("abc", queues="abc", copies=copies)
-        rabbitmq_member.hold_copies(rabbitmq_member.Member(cluster.module("c")), "rabbit@c")
+        rabbitmq_member.hold_copies(rabbitmq_member.Member(cluster.module("c")), "rabbit@c", 10)
         assert cluster.acts == acts
+
+
+def test_nodes_that_come_together_all_get_copies(rabbitmq_member: ModuleType) -> None:
+    cluster = Cluster("abc", queues="abc", copies="a")
+    cluster.busy = 2
+    rabbitmq_member.hold_copies(rabbitmq_member.Member(cluster.module("c")), "rabbit@c", 10)
+    assert cluster.copies == {"a", "c"}
+    cluster.busy = 1 << 30
+    with pytest.raises(Failed, match="copies_missing"):
+        rabbitmq_member.hold_copies(rabbitmq_member.Member(cluster.module("b")), "rabbit@b", 0.01)
 
 
 @pytest.mark.parametrize(("down", "code"), [("", "rabbitmq.still_running"), ("bc", "rabbitmq.no_quorum")])
