@@ -13,6 +13,7 @@ INSPECT = r"""
 list() { kind=$1; shift; "$@" 2>/dev/null | sed "s|^|$kind |"; }
 names() { list "$1" ovn-nbctl --no-leader-only --bare --columns="$2" list "$1" | grep -v "^$1 *$"; }
 list domain virsh list --all --name | grep -v '^domain *$'
+list password virsh secret-list | grep iscsi
 list bridge-port ovs-vsctl list-ports br-int
 ip netns list 2>/dev/null | sed 's|^\([^ ]*\).*|netns \1|'
 for link in /sys/class/net/tap*; do [ -e "$link" ] && echo "tap ${link##*/}"; done

@@ -80,6 +80,8 @@ class LibvirtDriver(ComputeDriver):
         self._migrations = LiveMigrations(self._connection, migration_uri, tls=bool(migration_tls_directory))
         self._wanted = (virt_type, machine, graphics, cpu_mode)
         self._features = HostFeatures()
+        # The targets whose passwords are here for a server that arrives or leaves: no domain will tell them once it has not come, or gone.
+        self._passwords_of_movers: dict[str, list[str]] = {}
 
     async def start(self) -> None:
         await self._connection.run(self._disks.prepare)
@@ -177,7 +179,7 @@ class LibvirtDriver(ComputeDriver):
         await self._connection.run(self._destroy, server_id, keep_disks)
 
     def _destroy(self, server_id: str, keep_disks: bool) -> None:
-        domain = self._connection.find(server_id)
+        domain, passwords = self._connection.find(server_id), self._passwords_of_movers.pop(server_id, [])
         if domain is not None:
             passwords = secret_names(parse(domain.XMLDesc(0)))
             plug_out(domain)
@@ -185,8 +187,8 @@ class LibvirtDriver(ComputeDriver):
                 domain.undefineFlags(_UNDEFINE)
             if self._connection.find(server_id) is not None:
                 self._connection.domain(server_id).undefine()
-            for name in passwords:
-                forget_secret(self._connection.open(), name)
+        for name in passwords:
+            forget_secret(self._connection.open(), name)
         if not keep_disks:
             self._exports.close(server_id)
             self._disks.remove(server_id)
@@ -344,10 +346,14 @@ class LibvirtDriver(ComputeDriver):
         if self._connection.find(spec.server_id) is not None:
             raise DriverError("already_here", f"Server {spec.server_id} is on this host already; its disks are not replaced.")
         make_offered(self._disks, self._exports, spec, offer, copy=copy)
-        set_secrets(self._connection.open(), spec.disks)
+        self._passwords_of_movers[spec.server_id] = set_secrets(self._connection.open(), spec.disks)
 
     async def start_migration(self, server_id: str, address: str) -> None:
-        await self._connection.run(self._migrations.start, server_id, address)
+        await self._connection.run(self._start_migration, server_id, address)
+
+    def _start_migration(self, server_id: str, address: str) -> None:
+        self._passwords_of_movers[server_id] = secret_names(parse(self._connection.domain(server_id).XMLDesc(0)))
+        self._migrations.start(server_id, address)
 
     async def migration_progress(self, server_id: str) -> MigrationProgress:
         return await self._connection.run(self._migrations.progress, server_id)

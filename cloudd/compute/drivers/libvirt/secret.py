@@ -13,12 +13,15 @@ from cloudd.compute.drivers.base import DiskSpec
 _NAMESPACE = uuid.UUID("5f3c7c52-9d5b-4b57-8a43-6f1f8f6f9d0e")
 
 
-def set_secrets(handle: Any, disks: Iterable[DiskSpec]) -> None:
-    """Have libvirt know the passwords that these disks need; again after each restart of it, for it forgets them."""
+def set_secrets(handle: Any, disks: Iterable[DiskSpec]) -> list[str]:
+    """Have libvirt know the passwords that these disks need; again after each restart of it, for it forgets them. Their targets."""
+    names = []
     for disk in disks:
         connection = disk.connection
         if disk.volume_id and connection.get("password"):
             handle.secretDefineXML(_xml(connection["iqn"])).setValue(connection["password"].encode())
+            names.append(connection["iqn"])
+    return names
 
 
 def forget_secret(handle: Any, name: str) -> None:
