@@ -83,11 +83,12 @@ class Quickstart:
         """Run a shell command on the cloud's host (of several: the one that has the APIs' address) and return what it prints."""
         return self.at(self.host_address, command, timeout_seconds)
 
-    def on_hosts(self, command: str, timeout_seconds: float = 60) -> dict[str, str]:
-        """Run a shell command on every host of the cloud at once and return what it prints, by host."""
-        with ThreadPoolExecutor(max_workers=len(self.hosts)) as pool:
-            answers = pool.map(lambda address: self.at(address, command, timeout_seconds), self.hosts.values())
-            return dict(zip(self.hosts, answers, strict=True))
+    def on_hosts(self, command: str, timeout_seconds: float = 60, *, besides: str = "") -> dict[str, str]:
+        """Run a shell command on every host of the cloud at once (besides one that is off); return what it prints, by host."""
+        hosts = {name: address for name, address in self.hosts.items() if name != besides}
+        with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+            answers = pool.map(lambda address: self.at(address, command, timeout_seconds), hosts.values())
+            return dict(zip(hosts, answers, strict=True))
 
     def at(self, address: str, command: str, timeout_seconds: float = 60) -> str:
         """Run a shell command on the host of that address and return what it prints."""
@@ -96,10 +97,10 @@ class Quickstart:
         assert done.returncode == 0, f"on the host: {command}: {done.stderr.strip()[-800:]}"
         return done.stdout
 
-    def to_host(self, directory: str, *sources: Path) -> None:
-        """Copy files and directories into a directory of the cloud's host."""
-        self.on_host(f"mkdir -p {directory}")
-        scp = ["scp", *SSH_OPTIONS, "-q", "-r", "-i", str(LAB_KEY), *map(str, sources), f"root@{self.host_address}:{directory}"]
+    def to(self, address: str, directory: str, *sources: Path) -> None:
+        """Copy files and directories into a directory of the host of that address."""
+        self.at(address, f"mkdir -p {directory}")
+        scp = ["scp", *SSH_OPTIONS, "-q", "-r", "-i", str(LAB_KEY), *map(str, sources), f"root@{address}:{directory}"]
         done = subprocess.run(scp, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, f"copying to the host: {done.stderr.strip()[-800:]}"
 

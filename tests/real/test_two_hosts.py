@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.real.conftest import PREFIX, sweep
-from tests.real.guest import Guest
 from tests.real.quickstart import Quickstart
+from tests.real.reachable import Reachable
 
 pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(900)]
 
@@ -23,55 +22,31 @@ class Pair:
 
     def __init__(self, cloud: Quickstart, key: Path) -> None:
         self.cloud = cloud
-        connection: Any = cloud.connection
-        group = connection.compute.create_server_group(name=PREFIX + "apart", policy="anti-affinity")
-        rules = connection.network.create_security_group(name=PREFIX + "open")
-        for protocol in ("icmp", "tcp"):
-            connection.network.create_security_group_rule(
-                security_group_id=rules.id, direction="ingress", ether_type="IPv4", protocol=protocol
-            )
-        connection.compute.create_keypair(name=PREFIX + "pair", public_key=Path(f"{key}.pub").read_text())
-        made = [
-            connection.compute.create_server(
-                name=name,
-                flavor_id=connection.compute.find_flavor("tiny").id,
-                image_id=connection.image.find_image("tiny").id,
-                networks=[{"uuid": connection.network.find_network("private").id}],
-                security_groups=[{"name": rules.id}],
-                key_name=PREFIX + "pair",
-                scheduler_hints={"group": group.id},
-            )
-            for name in NAMES
-        ]
-        self.servers = [connection.compute.wait_for_server(server, wait=180) for server in made]
-        self.fixed, self.guests = [], []
-        for server in self.servers:
-            port = next(iter(connection.network.ports(device_id=server.id)))
-            public = connection.network.find_network("public").id
-            floating_ip = connection.network.create_ip(floating_network_id=public, port_id=port.id, description=server.name)
-            self.fixed.append(port.fixed_ips[0]["ip_address"])
-            self.guests.append(Guest(floating_ip.floating_ip_address, key))
-        self.group_id = group.id
+        self.group_id = cloud.connection.compute.create_server_group(name=PREFIX + "apart", policy="anti-affinity").id
+        self.servers = [Reachable(cloud, key, name, scheduler_hints={"group": self.group_id}) for name in NAMES]
+
+    def wait(self) -> Pair:
+        """Once both are up."""
+        self.guests = [server.wait().guest for server in self.servers]
+        self.fixed = [server.fixed_address for server in self.servers]
+        return self
 
 
 @pytest.fixture(scope="module")
-def pair(quickstart: Quickstart, guest_key: Path) -> Iterator[Pair]:
+def pair(quickstart: Quickstart, guest_key: Path, leak_check: None) -> Iterator[Pair]:
     """The pair, each of its guests up; removed at the end."""
     if len(list(quickstart.connection.compute.hypervisors())) < 2:
         pytest.skip("the cloud under test has one compute host")
-    sweep(quickstart)
     pair = Pair(quickstart, guest_key)
     try:
-        for guest in pair.guests:
-            guest.wait(180)
-        yield pair
+        yield pair.wait()
     finally:
         sweep(quickstart)
         quickstart.connection.compute.delete_server_group(pair.group_id)
 
 
 def test_the_group_keeps_them_apart(pair: Pair) -> None:
-    hosts = [pair.cloud.connection.compute.get_server(server.id).hypervisor_hostname for server in pair.servers]
+    hosts = [server.show().hypervisor_hostname for server in pair.servers]
     assert len(set(hosts)) == 2, hosts
 
 
