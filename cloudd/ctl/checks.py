@@ -27,8 +27,9 @@ LINTERS: dict[str, list[str]] = {
 # Of the unit and contract suites, what wants servers of its own is real.
 WORDS: dict[str, list[str]] = {
     "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"],
-    "real": ["tests/unit", "tests/contract", "tests/real", "-m", "real and not several_hosts"],
+    "real": ["tests/unit", "tests/contract", "tests/real", "-m", "real and not several_hosts and not membership"],
     "several_hosts": ["tests/real", "-m", "several_hosts"],
+    "membership": ["tests/real/test_membership.py", "-m", "membership"],
 }
 # What runs without a word: what every change must pass. The tests of several hosts take as long again as these.
 USUAL_WORDS = ("fast", "real")
@@ -39,7 +40,12 @@ MINIMUM_BYTES = 2 << 30
 
 
 def run_tests(arguments: list[str]) -> int:
-    """Run the tests of a word, or without one those that every change must pass; everything else goes to pytest."""
+    """Run the tests of a word, or without one those that every change must pass; everything else goes to pytest.
+
+    `molecule` is the word of no pytest: the roles' scenarios.
+    """
+    if arguments[:1] == ["molecule"]:
+        return run_scenarios(arguments[1:])
     words = [arguments[0]] if arguments[:1] and arguments[0] in WORDS else list(USUAL_WORDS)
     rest = arguments[1:] if arguments[:1] and arguments[0] in WORDS else arguments
     for word in words:
@@ -89,14 +95,28 @@ def run_faults(arguments: list[str]) -> int:
 
 def run_linters(arguments: list[str]) -> int:
     """Run every linter, or those whose names begin with the words given; the answer is 1 when any complains."""
-    chosen = {name: command for name, command in LINTERS.items() if not arguments or any(name.startswith(word) for word in arguments)}
+    return run_chosen("linter", LINTERS, arguments)
+
+
+def run_scenarios(arguments: list[str]) -> int:
+    """Run the Molecule scenario of every role that has one, or of those whose names begin with the words given, one after the other."""
+    roles = [path.parent.relative_to(paths.ROOT) for path in sorted(paths.ROOT.glob("roles/*/molecule"))]
+    return run_chosen("scenario", {role.name: ["env", f"--chdir={role}", "molecule", "test"] for role in roles}, arguments)
+
+
+def run_chosen(kind: str, commands: dict[str, list[str]], words: list[str]) -> int:
+    """Run all commands, or those whose names begin with one of the words, and say how each ended.
+
+    The answer is 1 when any failed, 2 when none was meant.
+    """
+    chosen = {name: command for name, command in commands.items() if not words or any(name.startswith(word) for word in words)}
     if not chosen:
-        print(f"cloudctl: no such linter; there are: {', '.join(LINTERS)}", file=sys.stderr)
+        print(f"cloudctl: no such {kind}; there are: {', '.join(commands)}", file=sys.stderr)
         return 2
     failed, environment = [], os.environ | {"PATH": paths.search_path()}
     for name, command in chosen.items():
         started = time.monotonic()
         if subprocess.run(command, cwd=paths.ROOT, env=environment, check=False).returncode:
             failed.append(name)
-        print(f"cloudctl: {name}: {'complains' if name in failed else 'content'} ({time.monotonic() - started:.1f} s)")
+        print(f"cloudctl: {name}: {'failed' if name in failed else 'passed'} ({time.monotonic() - started:.1f} s)")
     return 1 if failed else 0
