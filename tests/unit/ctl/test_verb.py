@@ -63,6 +63,23 @@ def test_linters_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[str
     assert "ruff" in capsys.readouterr().err
 
 
+def test_molecule_runs_the_scenarios_of_the_roles_meant(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ran: list[str] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(" ".join(command))
+        return subprocess.CompletedProcess(command, 1 if "mariadb" in ran[-1] else 0)
+
+    monkeypatch.setattr(checks.subprocess, "run", run)
+    assert checks.run_tests(["molecule", "maria", "ovn"]) == 1
+    assert ran == ["env --chdir=roles/mariadb molecule test", "env --chdir=roles/ovn molecule test"]
+    assert checks.run_tests(["molecule", "nothing"]) == 2
+    said = capsys.readouterr()
+    assert "mariadb: failed" in said.out
+    assert "ovn: passed" in said.out
+    assert "haproxy" in said.err
+
+
 def test_each_run_of_the_fast_tests_has_its_own_directory_and_clears_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Path] = []
 
