@@ -1,4 +1,4 @@
-"""Control hosts come to a living cloud and leave it: one grows to three, a dead one is replaced, a living one goes, in the end all are bare."""
+"""Control hosts join and leave a living cloud: one grows to three, a dead one is replaced, a living one goes, at last all are bare."""
 
 from __future__ import annotations
 
