@@ -73,6 +73,9 @@ ARGUMENTS = {
     "timeout_seconds": {"type": "int", "default": 180},
 }
 
+#: How often a node is taken out of the queues; each takes one change at a time.
+ATTEMPTS = 10
+
 
 class View(NamedTuple):
     """What one node knows."""
@@ -207,8 +210,7 @@ def leave(member, own_name) -> None:
     if view is None or view.members == {own_name}:
         return
     spare(member, view, view.running - {own_name}, own_name)
-    if any(own_name in queue.get("members", []) for queue in member.queues() or []):
-        member.act("rabbitmq-queues", "shrink", own_name)
+    give_up_copies(member, own_name)
     member.act("rabbitmqctl", "stop_app")
     member.act("rabbitmqctl", "reset")
 
@@ -225,9 +227,26 @@ def expel(member, lost) -> None:
             remedy="let it leave by itself, or stop rabbitmq-server there",
         )
     spare(member, view, view.running, lost)
-    if any(lost in queue.get("members", []) for queue in member.queues() or []):
-        member.act("rabbitmq-queues", "shrink", lost)
+    give_up_copies(member, lost)
     member.act("rabbitmqctl", "forget_cluster_node", lost)
+
+
+def give_up_copies(member, node) -> None:
+    """The others hold all queues without this node; it must not go while one of them still counts on it, or has nobody else."""
+    for attempt in range(ATTEMPTS + 1):
+        held = sorted(queue["name"] for queue in member.queues() or [] if node in queue.get("members", []))
+        if not held:
+            return
+        if attempt == ATTEMPTS:
+            member.module.fail_json(
+                msg=f"rabbitmq.copies_kept: {node} still holds copies of {', '.join(held)}",
+                code="rabbitmq.copies_kept",
+                remedy=f"rabbitmq-queues quorum_status QUEUE --vhost {bus_rights.VHOST} tells who else does; deploy first",
+            )
+        member.act("rabbitmq-queues", "shrink", node)
+        if member.module.check_mode:
+            return
+        time.sleep(0.5)
 
 
 def spare(member, view, staying, leaving) -> None:

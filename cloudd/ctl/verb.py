@@ -13,7 +13,7 @@ NOT_VERBS = frozenset({"site", "lab_up", "lab_down", "lab_reboot"})
 OWN_VERBS = {
     "quickstart": "Make a working cloud in a lab host on this machine, boot its first instance and log in to it",
     "lab": "Make, remove or reboot the lab hosts of an inventory: lab up|down|reboot NAME",
-    "test": "Run tests: fast (no root, no services), real (a cloud), several_hosts (lab-ha), molecule (roles); without a word: fast, real",
+    "test": "Run tests: fast (no root), real (a cloud), several_hosts, membership, molecule (labs); without a word: fast, real",
     "bench": "Measure the cloud and print one JSON object: bench [embedded] [quickstart]",
     "faults": "Make faults in a living lab cloud under load and say what each cost: faults -i inventory/lab-ha [NAME …]",
     "lint": "Run every linter and type checker over the repository",

@@ -37,6 +37,8 @@ class Cluster:
             if "grow" in words:
                 self.busy -= 1
                 self.copies |= {own} if self.busy < 0 else set()
+            if "shrink" in words and len(self.copies) > 1:
+                self.copies -= {words[-1].removeprefix("rabbit@")}
             if "reset" in words:
                 self.cluster[own] = {own}
             if "join_cluster" in words:
@@ -145,6 +147,13 @@ def test_a_lost_node_is_expelled_once(rabbitmq_member: ModuleType) -> None:
     gone = Cluster("ab")
     rabbitmq_member.expel(rabbitmq_member.Member(gone.module("a")), "rabbit@c")
     assert gone.acts == []
+
+
+def test_a_node_that_alone_holds_a_queue_stays(rabbitmq_member: ModuleType) -> None:
+    cluster = Cluster("abc", queues="c", copies="c")
+    with pytest.raises(Failed, match="copies_kept"):
+        rabbitmq_member.leave(rabbitmq_member.Member(cluster.module("c")), "rabbit@c")
+    assert "rabbitmqctl reset" not in cluster.acts
 
 
 def test_a_node_leaves_once_where_the_others_can_spare_it(rabbitmq_member: ModuleType) -> None:
