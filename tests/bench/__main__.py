@@ -22,6 +22,8 @@ from tests.real import quickstart
 
 PARTS = ("embedded", "quickstart")
 ROOT = Path(__file__).resolve().parents[2]
+#: What a host's cloudd processes hold of memory.
+PSS = "for pid in $(systemctl show --property=MainPID --value 'cloudd-*.service' | grep -vx 0); do cat /proc/$pid/smaps_rollup; done"
 
 
 def say(text: str) -> None:
@@ -35,6 +37,11 @@ def resident_mib(process_id: int) -> float:
         if line.startswith("Pss:"):
             return round(int(line.split()[1]) / 1024, 1)
     raise RuntimeError(f"process {process_id} tells nothing of its memory")
+
+
+def mib(rollup: str) -> float:
+    """The sum of the Pss lines."""
+    return round(sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024, 1)
 
 
 async def measure_embedded(servers: int, at_once: int) -> dict[str, Any]:
@@ -57,7 +64,7 @@ async def measure_embedded(servers: int, at_once: int) -> dict[str, Any]:
 
 
 async def measure_quickstart(guests: int) -> dict[str, Any]:
-    """Tokens, real guests, memory and a deployment that has nothing to do, on the quickstart's cloud."""
+    """Tokens, real guests, memory and a deployment that has nothing to do, on the quickstart's cloud or that of CLOUD_UNDER_TEST."""
     if not quickstart.is_living():
         raise SystemExit("bench: the quickstart's cloud does not answer; ./cloudctl quickstart makes it, or measure `embedded` alone")
     cloud = quickstart.Quickstart()
@@ -71,10 +78,7 @@ async def measure_quickstart(guests: int) -> dict[str, Any]:
         measured["guests"] = await real_guests(client, guests)
     finally:
         await client.close()
-    units = cloud.on_host("systemctl show --property=MainPID --value 'cloudd-*.service'").split()
-    rollup = " ".join(f"/proc/{pid}/smaps_rollup" for pid in units if pid != "0")
-    pss = cloud.on_host(f"cat {rollup}")
-    measured["memory_mib"] = round(sum(int(line.split()[1]) for line in pss.splitlines() if line.startswith("Pss:")) / 1024, 1)
+    measured["memory_mib"] = {host: mib(pss) for host, pss in cloud.on_hosts(PSS).items()}
     say("a deployment that has nothing to do")
     measured["deploy_again"] = await asyncio.to_thread(deploy_again)
     return measured
