@@ -8,6 +8,7 @@ module: host_precheck
 short_description: Checks that a host can carry a cloud
 description:
   - Looks and changes nothing. All problems are found in one go and each has a stable code, a reason and a remedy.
+  - It does not fail because of them. M(peer_precheck) tells them together with those between hosts, so that one run shows everything.
 options:
   networks:
     description: The CIDR of each network on which the host must have exactly one NIC, by the network's name.
@@ -67,8 +68,10 @@ problems:
   description: What is wrong, each with C(code), C(reason) and C(remedy).
   type: list
   returned: always
-networks:
-  description: The interface, address, MAC and MTU found on each network.
+view:
+  description: >-
+    What the other hosts must know of this one - C(networks), by name the C(interface), C(address), C(mac) and C(mtu) on each, and
+    C(served), those of O(ports) on which a unit of the cloud listens already.
   type: dict
   returned: always
 """
@@ -131,7 +134,11 @@ def find_networks(wanted, links, virtual=""):
     for name, cidr in wanted.items():
         network = ipaddress.ip_network(cidr)
         addresses = [(link, address) for link in links for address in _addresses(link, virtual)]
-        hits = {link["ifname"]: (link, address) for link, address in addresses if ipaddress.ip_address(address) in network}
+        hits = {}
+        for link, address in addresses:
+            if ipaddress.ip_address(address) in network:
+                # The first address is the host's own, as the deployment takes it; more of them on one NIC do no harm.
+                hits.setdefault(link["ifname"], (link, address))
         if len(hits) == 1:
             interface, (link, address) = next(iter(hits.items()))
             found[name] = {"interface": interface, "address": address, "mac": link.get("address", ""), "mtu": link.get("mtu", 0)}
@@ -168,16 +175,26 @@ def port_problems(ports, listeners):
             yield problem("host.port_taken", f"port {wanted['port']} is held by {', '.join(others)}", remedy)
 
 
+def served_ports(ports, listeners):
+    """Those of the ports that a unit of the cloud holds already."""
+    return sorted(int(wanted["port"]) for wanted in ports if set(listeners.get(int(wanted["port"]), [])) & set(wanted.get("units", [])))
+
+
 def size_problems(memory_mib, memory_wanted_mib, disk_wanted_gib):
-    """There is memory and disk enough."""
+    """There is memory and disk enough. Paths on one file system need the sum of what each needs."""
     if memory_mib < memory_wanted_mib:
         remedy = "add memory, or lower prechecks_memory_mib if you know what you do"
         yield problem("host.memory_small", f"has {memory_mib} MiB of memory, {memory_wanted_mib} are needed", remedy)
-    for path, wanted in disk_wanted_gib.items():
+    systems = {}
+    for path in sorted(disk_wanted_gib):
         existing = next(parent for parent in (Path(path), *Path(path).parents) if parent.exists())
-        free = shutil.disk_usage(existing).free / GIB
-        if free < float(wanted):
-            yield problem("host.disk_small", f"{path} has {free:.1f} GiB free, {wanted} are needed", f"make room under {existing}")
+        systems.setdefault(existing.stat().st_dev, []).append((path, existing))
+    for paths in systems.values():
+        free, wanted = shutil.disk_usage(paths[0][1]).free / GIB, sum(float(disk_wanted_gib[path]) for path, _ in paths)
+        if free < wanted:
+            names = " and ".join(path for path, _ in paths)
+            remedy = f"make room under {' and '.join(sorted({str(existing) for _, existing in paths}))}, or lower prechecks_disk_gib"
+            yield problem("host.disk_small", f"{free:.1f} GiB are free for {names}, {wanted:g} are needed", remedy)
 
 
 def clock_problems(offset_seconds, allowed_seconds):
@@ -188,10 +205,11 @@ def clock_problems(offset_seconds, allowed_seconds):
 
 
 def name_problems(names, resolves):
-    """The host finds the package mirrors that its own apt is told to use."""
+    """The host finds the package mirrors, or the proxy, that its own apt is told to use."""
     for name in sorted(names):
         if not resolves(name):
-            yield problem("host.name_unresolved", f"cannot resolve {name}, which apt needs", "mend /etc/resolv.conf or apt's sources")
+            remedy = f"mend /etc/resolv.conf or apt's sources, until `getent hosts {name}` answers"
+            yield problem("host.name_unresolved", f"cannot resolve {name}, which apt needs", remedy)
 
 
 def _addresses(link, virtual=""):
@@ -223,12 +241,15 @@ def read_listeners(ports):
             continue
         port = inodes.get(target[8:-1]) if target.startswith("socket:[") else None
         if port is not None:
-            holders.setdefault(port, set()).add(_unit_of(descriptor.parent.parent))
+            holders.setdefault(port, set()).add(_unit_of(descriptor.parent.parent, port))
     return {port: sorted(units) for port, units in holders.items()}
 
 
-def _unit_of(process):
-    """The systemd service a process belongs to, else its command."""
+def _unit_of(process, port):
+    """The systemd service a process belongs to, or the socket unit for which systemd itself listens; else the process's command."""
+    if process.name == "1":
+        listed = subprocess.run(["systemctl", "list-sockets", "--no-legend", "--full"], capture_output=True, text=True, check=False).stdout
+        return socket_unit(listed, port)
     try:
         services = re.findall(r"([^/\n]+\.service)", (process / "cgroup").read_text(encoding="utf-8"))
         return services[-1] if services else (process / "comm").read_text(encoding="utf-8").strip()
@@ -236,11 +257,18 @@ def _unit_of(process):
         return f"process {process.name}"
 
 
+def socket_unit(listed, port):
+    """The socket unit that listens on the port, from the lines of `systemctl list-sockets`."""
+    lines = [line.split() for line in listed.splitlines()]
+    return next((words[1] for words in lines if len(words) > 1 and words[0].rpartition(":")[2] == str(port)), "systemd")
+
+
 def read_mirror_names():
-    """The host names of apt's sources; none when apt goes through a proxy, which resolves them itself."""
-    proxy = subprocess.run(["apt-config", "dump", "Acquire::http::Proxy"], capture_output=True, text=True, check=False).stdout
-    if '"http' in proxy:
-        return set()
+    """The host names of apt's sources; of its proxy instead, when it goes through one, which resolves the others itself."""
+    told = subprocess.run(["apt-config", "dump", "Acquire::http::Proxy"], capture_output=True, text=True, check=False).stdout
+    proxy = re.search(r'"(https?://[^"]+)"', told)
+    if proxy:
+        return {urlsplit(proxy[1]).hostname} - {None}
     sources = [
         Path("/etc/apt/sources.list"),
         *Path("/etc/apt/sources.list.d").glob("*.list"),
@@ -284,13 +312,13 @@ def main():
     problems += system_problems(read_os_release(), os.geteuid(), Path("/run/systemd/system").is_dir())
     problems += wheel_problems(wanted["python"], wanted["architecture"])
     problems += external_interface_problems(wanted["external_interface"], links)
-    problems += port_problems(wanted["ports"], read_listeners({int(port["port"]) for port in wanted["ports"]}))
+    listeners = read_listeners({int(port["port"]) for port in wanted["ports"]})
+    problems += port_problems(wanted["ports"], listeners)
     problems += size_problems(memory_mib, wanted["memory_mib"], wanted["disk_gib"])
     problems += clock_problems(time.time() - wanted["deployer_time"] if wanted["deployer_time"] else 0.0, wanted["clock_skew_seconds"])
     problems += name_problems(read_mirror_names(), resolves)
-    if problems:
-        module.fail_json(msg="; ".join(f"[{p['code']}] {p['reason']}: {p['remedy']}" for p in problems), problems=problems, networks=found)
-    module.exit_json(changed=False, problems=[], networks=found)
+    view = {"networks": found, "served": served_ports(wanted["ports"], listeners)}
+    module.exit_json(changed=False, problems=problems, view=view)
 
 
 if __name__ == "__main__":

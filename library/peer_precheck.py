@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Module `peer_precheck`: finds what is wrong between hosts: addresses that two hold, peers that do not answer, paths too narrow."""
+"""Module `peer_precheck`: finds what is wrong between hosts: addresses that two hold, peers that are silent, paths too narrow or shut."""
 
 from __future__ import annotations
 
@@ -7,14 +7,36 @@ DOCUMENTATION = r"""
 module: peer_precheck
 short_description: Checks a host against the other hosts of its cloud and against strangers on its networks
 description:
-  - Looks and changes nothing. Sends ARP probes and ICMP echo requests, and listens for VRRP. IPv4 only; an IPv6 network is passed over.
+  - Looks and changes nothing. Sends ARP probes and ICMP echo requests, tries TCP ports, and listens for VRRP.
+  - IPv4 only; an IPv6 network is passed over.
+  - Fails when anything is wrong here, what M(host_precheck) found included.
 options:
-  networks:
-    description: This host's C(interface), C(address), C(mac) and C(mtu) on each network, by its name, as M(host_precheck) returns it.
+  name:
+    description: This host's name in O(hosts).
+    type: str
+    required: true
+  hosts:
+    description: By name, of this host and the others, the view that M(host_precheck) returns.
     type: dict
     required: true
   peers:
-    description: The other hosts, each C(name) with C(networks) of the same shape.
+    description: The names of those that this host must reach. One that has no view is passed over.
+    type: list
+    elements: str
+    default: []
+  groups:
+    description: The hosts of each group that O(ports) names.
+    type: dict
+    default: {}
+  ports:
+    description:
+      - TCP ports of the cloud, each C(port) with the C(group) whose hosts serve it on the management network, and C(from), the groups
+        whose hosts must reach it there. A host that serves a port of the group already is not tried, so no living cloud is disturbed.
+    type: list
+    elements: dict
+    default: []
+  problems:
+    description: What M(host_precheck) found wrong with this host.
     type: list
     elements: dict
     default: []
@@ -43,10 +65,15 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Check the host against its peers
+- name: Check the host among its peers
   peer_precheck:
-    networks: {management: {interface: eth0, address: 10.83.0.11, mac: "52:54:00:00:00:11", mtu: 1500}}
-    peers: [{name: ctl2, networks: {management: {interface: eth0, address: 10.83.0.12, mac: "52:54:00:00:00:12", mtu: 1500}}}]
+    name: ctl1
+    peers: [ctl2]
+    hosts:
+      ctl1: {networks: {management: {interface: eth0, address: 10.83.0.11, mac: "52:54:00:00:00:11", mtu: 1500}}, served: []}
+      ctl2: {networks: {management: {interface: eth0, address: 10.83.0.12, mac: "52:54:00:00:00:12", mtu: 1500}}, served: []}
+    groups: {control: [ctl1, ctl2]}
+    ports: [{port: 3306, group: control, from: [control]}]
 """
 
 RETURN = r"""
@@ -57,26 +84,15 @@ problems:
 """
 
 import concurrent.futures
-import contextlib
 import ipaddress
-import os
-import select
-import socket
-import struct
-import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.network_probe import holders, reach, routers, swallowed
 
-ARP, IP = 0x0806, 0x0800
 ICMP_HEADERS_BYTES = 28
 ECHO_BYTES = 56
-VRRP = 112
-VRRP_GROUP_MAC = bytes.fromhex("01005e000012")
-ATTEMPTS = 3
-ATTEMPT_SECONDS = 0.4
-# From the kernel's headers; Python has no names for these.
-PACKET_ADD_MEMBERSHIP, PACKET_MR_MULTICAST, SOL_PACKET = 1, 0, 263
-IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
+# So many ports are told by number.
+NAMED = 6
 
 
 def problem(code, reason, remedy):
@@ -122,22 +138,51 @@ def peer_problems(networks, peers, tunnel_mtu, reach):
                 yield problem("network.path_mtu_small", f"packets of {tunnel_mtu} bytes do not reach {others[address]} ({address})", remedy)
 
 
+def wanted_ports(name, peers, groups, ports):
+    """(peer's name, address, port) of what this host must reach on the management network.
+
+    A peer that serves some port of a group already is passed over: a call from here might take the place of one that is awaited.
+    """
+    mine = {group for group, hosts in groups.items() if name in hosts}
+    reached = [wanted for wanted in ports if mine & set(wanted.get("from", []))]
+    for peer in peers:
+        address = peer["networks"].get("management", {}).get("address")
+        at_work = {wanted["group"] for wanted in ports if int(wanted["port"]) in peer["served"]}
+        for wanted in reached:
+            if address and wanted["group"] not in at_work and peer["name"] in groups.get(wanted["group"], []):
+                yield peer["name"], address, int(wanted["port"])
+
+
+def port_problems(source, wanted, swallowed):
+    """No firewall keeps this host from a port it needs. `swallowed(source, targets)` tells those (address, port) that answer no call."""
+    shut = swallowed(source, {(address, port) for _, address, port in wanted})
+    for name, address in sorted({(name, address) for name, address, port in wanted if (address, port) in shut}):
+        ports = sorted({port for other, at, port in wanted if other == name and (at, port) in shut})
+        told = ", ".join(map(str, ports[:NAMED])) + (", …" if ports[NAMED:] else "")
+        remedy = f"let {source} in at TCP {told} on {name}: see `nft list ruleset` there, and firewalls between the two"
+        yield problem("network.port_filtered", f"a firewall swallows calls to {name} ({address}), TCP {told}", remedy)
+
+
 def holder_problems(networks, peers, virtual_address, holders):
     """Nobody else answers for an address of ours; for the virtual one only hosts of this cloud.
 
     `holders(interface, address)` tells the MACs that answer.
     """
+    management = networks.get("management")
+    wanted = [(mine["interface"], mine["address"]) for mine in networks.values()]
+    wanted += [(management["interface"], virtual_address)] if virtual_address and management else []
+    with concurrent.futures.ThreadPoolExecutor(max(len(wanted), 1)) as pool:
+        answers = dict(zip(wanted, pool.map(lambda pair: holders(*pair), wanted), strict=True))
     for mine in networks.values():
-        strangers = holders(mine["interface"], mine["address"]) - {mine["mac"]}
+        strangers = answers[mine["interface"], mine["address"]] - {mine["mac"]}
         # That another host of ours has it is told with that host's name.
         strangers -= {theirs["mac"] for peer in peers for theirs in peer["networks"].values() if theirs["address"] == mine["address"]}
         for mac in sorted(strangers):
             remedy = f"find the machine with {mac} and give it another address"
             yield problem("network.address_taken", f"{mac} answers for this host's address {mine['address']}", remedy)
-    management = networks.get("management")
     if virtual_address and management:
         ours = {entry["mac"] for host in ({"networks": networks}, *peers) for entry in host["networks"].values()}
-        for mac in sorted(holders(management["interface"], virtual_address) - ours):
+        for mac in sorted(answers[management["interface"], virtual_address] - ours):
             remedy = f"set api_address to a free address of the management network, or take it from the machine with {mac}"
             reason = f"{mac}, no host of this cloud, answers for api_address {virtual_address}"
             yield problem("network.virtual_address_taken", reason, remedy)
@@ -151,86 +196,49 @@ def vrrp_problems(networks, peers, router_id, seen):
         yield problem("network.vrrp_id_taken", f"{source}, no host of this cloud, speaks VRRP with id {router_id}", remedy)
 
 
-def checksum(data):
-    """The Internet's sum of 16-bit words."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total >> 16) + (total & 0xFFFF)
-    return ~(total + (total >> 16)) & 0xFFFF
+def seen(host):
+    """A host's view without the networks that are not IPv4."""
+    networks = {name: entry for name, entry in host["networks"].items() if ipaddress.ip_address(entry["address"]).version == 4}
+    return {"networks": networks, "served": host.get("served", [])}
 
 
-def reach(source, targets, size_bytes):
-    """Those of the targets that answer an echo request of that many bytes, sent whole from the source address."""
-    waiting, identity = set(targets), os.getpid() & 0xFFFF
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as link:
-        link.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
-        link.bind((source, 0))
-        for number in range(ATTEMPTS):
-            body = bytes(size_bytes + size_bytes % 2)[:size_bytes]
-            head = struct.pack("!BBHHH", 8, 0, 0, identity, number)
-            packet = struct.pack("!BBHHH", 8, 0, checksum(head + body + bytes(size_bytes % 2)), identity, number) + body
-            for target in waiting:
-                # Too long for the NIC, or no way there: that is no answer.
-                with contextlib.suppress(OSError):
-                    link.sendto(packet, (target, 0))
-            until = time.monotonic() + ATTEMPT_SECONDS
-            while waiting and (left := until - time.monotonic()) > 0:
-                if not select.select([link], [], [], left)[0]:
-                    break
-                answer, (sender, _) = link.recvfrom(65536)
-                offset = (answer[0] & 15) * 4
-                kind, identity_there = answer[offset], struct.unpack_from("!H", answer, offset + 4)[0]
-                if kind == 0 and identity_there == identity and len(answer) - offset - 8 == size_bytes:
-                    waiting.discard(sender)
-            if not waiting:
-                break
-    return set(targets) - waiting
+def problems_among(wanted):
+    """What is wrong between this host and the others, by the module's parameters; the probes run side by side."""
+    hosts, name, router_id = wanted["hosts"], wanted["name"], wanted["virtual_router_id"]
+    networks = seen(hosts[name])["networks"]
+    peers = [{"name": peer} | seen(hosts[peer]) for peer in wanted["peers"] if peer != name and hosts.get(peer)]
+    management = networks.get("management")
+    # Where a peer does not answer at all, that is told, and nothing of its ports.
+    needed = list(wanted_ports(name, peers, wanted["groups"], wanted["ports"])) if management else []
 
+    def shut_ports():
+        living = reach(management["address"], {address for _, address, _ in needed}, ECHO_BYTES)
+        return port_problems(management["address"], [entry for entry in needed if entry[1] in living], swallowed)
 
-def holders(interface, address):
-    """The MACs that answer ARP probes for an address on the interface's network; this host itself never does."""
-    wanted, found = socket.inet_aton(address), set()
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as link:
-        link.bind((interface, ARP))
-        mac = link.getsockname()[4]
-        # A probe has no sender address, so that nobody's table is changed by it (RFC 5227).
-        probe = bytes([255] * 6) + mac + struct.pack("!HHHBBH", ARP, 1, IP, 6, 4, 1) + mac + bytes(4) + bytes(6) + wanted
-        for _ in range(ATTEMPTS):
-            link.send(probe)
-            until = time.monotonic() + ATTEMPT_SECONDS
-            while (left := until - time.monotonic()) > 0 and select.select([link], [], [], left)[0]:
-                frame = link.recv(65536)
-                if frame[20:22] == b"\x00\x02" and frame[28:32] == wanted and frame[22:28] != mac:
-                    found.add(frame[22:28].hex(":"))
-    return found
-
-
-def routers(interface, seconds):
-    """(source address, router id) of every VRRP advertisement heard on the interface's network."""
-    heard = set()
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(IP)) as link:
-        link.bind((interface, IP))
-        index = socket.if_nametoindex(interface)
-        link.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("iHH8s", index, PACKET_MR_MULTICAST, 6, VRRP_GROUP_MAC))
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and select.select([link], [], [], left)[0]:
-            packet = link.recv(2048)
-            offset = (packet[0] & 15) * 4
-            if packet[9] == VRRP and len(packet) > offset + 1:
-                heard.add((socket.inet_ntoa(packet[12:16]), packet[offset + 1]))
-    return heard
-
-
-def is_version_4(entry):
-    """Whether a network's entry has an IPv4 address."""
-    return ipaddress.ip_address(entry["address"]).version == 4
+    checks = [
+        lambda: shared_address_problems(networks, peers),
+        lambda: mtu_problems(networks, wanted["tunnel_mtu"]) if peers else [],
+        lambda: peer_problems(networks, peers, wanted["tunnel_mtu"], reach),
+        lambda: holder_problems(networks, peers, wanted["virtual_address"], holders),
+    ]
+    if needed:
+        checks.append(shut_ports)
+    if router_id and management:
+        checks.append(lambda: vrrp_problems(networks, peers, router_id, routers(management["interface"], wanted["listen_seconds"])))
+    with concurrent.futures.ThreadPoolExecutor(len(checks)) as pool:
+        return [found for answer in pool.map(lambda check: list(check()), checks) for found in answer]
 
 
 def main():
-    """Probe side by side, judge, answer."""
+    """Probe, judge, answer."""
     module = AnsibleModule(
         argument_spec={
-            "networks": {"type": "dict", "required": True},
-            "peers": {"type": "list", "elements": "dict", "default": []},
+            "name": {"type": "str", "required": True},
+            "hosts": {"type": "dict", "required": True},
+            "peers": {"type": "list", "elements": "str", "default": []},
+            "groups": {"type": "dict", "default": {}},
+            "ports": {"type": "list", "elements": "dict", "default": []},
+            "problems": {"type": "list", "elements": "dict", "default": []},
             "tunnel_mtu": {"type": "int", "default": 1500},
             "virtual_address": {"type": "str", "default": ""},
             "virtual_router_id": {"type": "int", "default": 0},
@@ -238,25 +246,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    wanted = module.params
-    networks = {name: entry for name, entry in wanted["networks"].items() if is_version_4(entry)}
-    # A peer whose own check failed has told no networks.
-    peers = [
-        {"name": peer["name"], "networks": {name: entry for name, entry in peer["networks"].items() if is_version_4(entry)}}
-        for peer in wanted["peers"]
-        if peer.get("networks")
-    ]
-    router_id, management = wanted["virtual_router_id"], networks.get("management")
-    checks = [
-        lambda: shared_address_problems(networks, peers),
-        lambda: mtu_problems(networks, wanted["tunnel_mtu"]),
-        lambda: peer_problems(networks, peers, wanted["tunnel_mtu"], reach),
-        lambda: holder_problems(networks, peers, wanted["virtual_address"], holders),
-    ]
-    if router_id and management:
-        checks.append(lambda: vrrp_problems(networks, peers, router_id, routers(management["interface"], wanted["listen_seconds"])))
-    with concurrent.futures.ThreadPoolExecutor(len(checks)) as pool:
-        problems = [found for answer in pool.map(lambda check: list(check()), checks) for found in answer]
+    problems = module.params["problems"] + problems_among(module.params)
     if problems:
         module.fail_json(msg="; ".join(f"[{p['code']}] {p['reason']}: {p['remedy']}" for p in problems), problems=problems)
     module.exit_json(changed=False, problems=[])

@@ -17,6 +17,8 @@ from ansible.parsing.vault import VaultLib, is_encrypted
 from ansible.plugins.action import ActionBase
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
+FERNET_KEY_BYTES = 32
+NEW = "(a new secret)"
 PRIVATE_MODE = 0o600
 SHORTEST_PASSWORD = 12
 HEADER = "---\n# Secrets of this cloud, made once. Keep a copy in a safe place; `ansible-vault encrypt` is welcome.\n"
@@ -33,10 +35,25 @@ def make(kind: str, length: int) -> str | list[str]:
     raise ValueError(f"unknown kind of secret {kind!r}; there are password, hex and fernet_keys")
 
 
-def problems_of(known: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What is wrong with the secrets there are, never telling their values."""
+def is_fernet_key(text: str) -> bool:
+    """Whether the text is a key that tokens can be sealed with: 32 bytes in base64."""
+    try:
+        return len(base64.b64decode(text.encode(), altchars=b"-_", validate=True)) == FERNET_KEY_BYTES
+    except ValueError:
+        return False
+
+
+def problems_of(known: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What is wrong with the secrets there are, never telling their values. `wanted`: the kinds of those that we make, by name."""
     problems = []
     for name, value in known.items():
+        keys = wanted.get(name, {}).get("kind") == "fernet_keys"
+        if keys and not (isinstance(value, list) and value and all(is_fernet_key(str(key)) for key in value)):
+            remedy = (
+                f"mend it (a list of keys, each 32 bytes in base64), or delete {name} from the secrets' file; the next run makes new keys"
+            )
+            problems.append({"code": "passwords.malformed", "reason": f"{name} is no list of token keys", "remedy": remedy})
+            continue
         text = str(value) if not isinstance(value, list) else "".join(map(str, value))
         if len(text) < SHORTEST_PASSWORD or len(set(text)) < SHORTEST_PASSWORD // 2:
             problems.append(
@@ -47,6 +64,11 @@ def problems_of(known: Mapping[str, Any]) -> list[dict[str, str]]:
                 }
             )
     return problems
+
+
+def stand_in(spec: Mapping[str, Any]) -> str | list[str]:
+    """What stands for a secret that check mode does not make: of the same shape, and plainly none."""
+    return [NEW] * int(spec["length"]) if spec["kind"] == "fernet_keys" else NEW
 
 
 def add(path: Path, text: str, new: Mapping[str, Any]) -> str:
@@ -72,7 +94,10 @@ def write_privately(path: Path, text: bytes) -> None:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Runs on the deployment host. Arguments: `path`, and `secrets`: name → {kind, length}. Returns `made`: the names, never the values."""
+    """Runs on the deployment host. Arguments: `path`, and `secrets`: name → {kind, length}. Returns `made`: the names, never the values.
+
+    In check mode nothing is written, and variables of those names hold words that stand for the secrets, so that files can be foretold.
+    """
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -94,20 +119,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "msg": f"{path} cannot be read: {error.message}",
                 "remedy": "give the right --vault-password-file (or --vault-id), or mend the file",
             }
-        problems = problems_of(known)
-        if problems:
-            return {"failed": True, "msg": "secrets are weak", "problems": problems}
         wanted = self._task.args["secrets"]
+        problems = problems_of(known, wanted)
+        if problems:
+            return {"failed": True, "msg": "secrets cannot be used", "problems": problems}
         missing = {str(name): make(spec["kind"], int(spec["length"])) for name, spec in wanted.items() if name not in known}
         loose = bool(raw) and path.stat().st_mode & 0o077 != 0
-        if self._task.check_mode and not raw:
-            return {
-                "failed": True,
-                "code": "passwords.missing",
-                "msg": f"{path} does not exist yet, so nothing that needs secrets can be foretold",
-                "remedy": f"make them first: ./cloudctl passwords -i {path.parent}",
-            }
         if (missing or loose) and not self._task.check_mode:
             whole = (add(path, text, missing) if missing else text).encode()
             write_privately(path, VaultLib(self._loader._vault.secrets).encrypt(whole) if encrypted else whole)
-        return {"changed": bool(missing or loose), "made": sorted(missing)}
+        result: dict[str, Any] = {"changed": bool(missing or loose), "made": sorted(missing)}
+        if missing:
+            if self._task.check_mode:
+                result["ansible_facts"] = {name: stand_in(wanted[name]) for name in missing}
+            result["diff"] = {
+                "before": "",
+                "after": "".join(f"{name}: (a new secret)\n" for name in sorted(missing)),
+                "after_header": str(path),
+            }
+        return result

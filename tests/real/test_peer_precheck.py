@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.real
 
-MODULE = Path(__file__).resolve().parents[2] / "library" / "peer_precheck.py"
+MODULE = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "network_probe.py"
 NAMESPACES = ("peercheck1", "peercheck2")
 BRIDGE = "peercheckbr"
 #: Runs a function of the module inside a namespace and prints its answer.
@@ -72,6 +72,21 @@ def test_a_narrow_way_lets_small_packets_only_through() -> None:
         assert inside(2, "reach", "203.0.113.2", {"203.0.113.1"}, 1372) == ["203.0.113.1"]
     finally:
         run("ip", "-n", NAMESPACES[1], "link", "set", "eth0", "mtu", "1500")
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_call_that_is_swallowed_is_told_from_one_that_is_refused() -> None:
+    rules = "tcp dport 16514 drop; tcp dport 3306 reject with icmp type admin-prohibited;"
+    rules = f"table ip peercheck {{ chain input {{ type filter hook input priority filter; {rules} }}; }}"
+    run("ip", "netns", "exec", NAMESPACES[1], "nft", rules)
+    try:
+        assert inside(1, "swallowed", "203.0.113.1", {("203.0.113.2", port) for port in (16514, 3306, 49152)}) == [
+            ["203.0.113.2", 3306],
+            ["203.0.113.2", 16514],
+        ]
+    finally:
+        run("ip", "netns", "exec", NAMESPACES[1], "nft", "delete table ip peercheck")
+    assert inside(1, "swallowed", "203.0.113.1", {("203.0.113.2", 16514)}) == []
 
 
 @pytest.mark.usefixtures("hosts")

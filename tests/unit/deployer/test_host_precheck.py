@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -40,6 +41,13 @@ def test_a_network_is_found_by_its_cidr(precheck: ModuleType) -> None:
 def test_an_address_that_moves_between_hosts_is_no_second_one(precheck: ModuleType) -> None:
     links = [{"ifname": "eth0", "addr_info": [{"local": "10.0.0.9"}, {"local": "10.0.0.5"}]}]
     found, problems = precheck.find_networks({"management": "10.0.0.0/24"}, links, "10.0.0.9")
+    assert found["management"]["address"] == "10.0.0.5"
+    assert not problems
+
+
+def test_a_second_address_of_one_nic_does_no_harm_and_the_first_is_the_hosts(precheck: ModuleType) -> None:
+    links = [{"ifname": "eth0", "addr_info": [{"local": "10.0.0.5"}, {"local": "10.0.0.200"}]}]
+    found, problems = precheck.find_networks({"management": "10.0.0.0/24"}, links)
     assert found["management"]["address"] == "10.0.0.5"
     assert not problems
 
@@ -88,6 +96,18 @@ def test_a_port_may_be_held_by_its_own_unit_only(precheck: ModuleType) -> None:
     assert codes(precheck.port_problems(wanted, {443: ["apache2.service"]})) == ["host.port_taken"]
 
 
+def test_what_the_cloud_serves_already_is_told(precheck: ModuleType) -> None:
+    wanted = [{"port": 443, "units": ["haproxy.service"]}, {"port": 3306, "units": ["mariadb.service"]}, {"port": 49152}]
+    assert precheck.served_ports(wanted, {443: ["apache2.service"], 3306: ["mariadb.service"], 49152: ["x"]}) == [3306]
+
+
+def test_a_port_that_systemd_holds_belongs_to_its_socket_unit(precheck: ModuleType) -> None:
+    listed = "10.0.0.5:16514  libvirtd-tls.socket libvirtd.service\n[::]:4369 epmd.socket epmd.service\n/run/x.sock x.socket x.service\n"
+    assert precheck.socket_unit(listed, 16514) == "libvirtd-tls.socket"
+    assert precheck.socket_unit(listed, 4369) == "epmd.socket"
+    assert precheck.socket_unit(listed, 22) == "systemd"
+
+
 def test_a_listener_is_found_by_its_port(precheck: ModuleType) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -98,6 +118,14 @@ def test_a_listener_is_found_by_its_port(precheck: ModuleType) -> None:
 def test_sizes(precheck: ModuleType, tmp_path: Path) -> None:
     assert codes(precheck.size_problems(4096, 2048, {str(tmp_path / "not" / "yet"): 0})) == []
     assert codes(precheck.size_problems(1024, 2048, {str(tmp_path): 10**9})) == ["host.memory_small", "host.disk_small"]
+
+
+def test_paths_of_one_file_system_share_its_room(precheck: ModuleType, tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free / precheck.GIB
+    assert codes(precheck.size_problems(1, 0, {str(tmp_path / "a"): free * 0.4, str(tmp_path / "b"): free * 0.4})) == []
+    (problem,) = precheck.size_problems(1, 0, {str(tmp_path / "a"): free * 0.7, str(tmp_path / "b"): free * 0.7})
+    assert str(tmp_path / "a") in problem["reason"]
+    assert str(tmp_path / "b") in problem["reason"]
 
 
 def test_clock_and_names(precheck: ModuleType) -> None:

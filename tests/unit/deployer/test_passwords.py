@@ -52,7 +52,7 @@ def test_kinds(passwords: ModuleType) -> None:
 
 
 def test_weak_ones_are_named_and_not_shown(passwords: ModuleType) -> None:
-    (problem,) = passwords.problems_of({"bus_password": "hunter2", "database_password": passwords.make("password", 32)})
+    (problem,) = passwords.problems_of({"bus_password": "hunter2", "database_password": passwords.make("password", 32)}, {})
     assert problem["code"] == "passwords.weak"
     assert "bus_password" in problem["reason"]
     assert "hunter2" not in str(problem)
@@ -73,7 +73,8 @@ def test_made_once_and_private(inventory: Path) -> None:
 
 def test_an_encrypted_file_is_read_and_completed(inventory: Path, passwords: ModuleType) -> None:
     file, key = inventory / "passwords.yml", inventory / "vault-key"
-    before = {name: passwords.make("password", 32) for name in NAMES - {"bus_password"}}
+    before = {name: passwords.make("password", 32) for name in NAMES - {"bus_password", "identity_token_keys"}}
+    before["identity_token_keys"] = passwords.make("fernet_keys", 1)
     file.write_text(yaml.safe_dump(before), encoding="utf-8")
     key.write_text("correct horse battery staple", encoding="utf-8")
     vault = ("--vault-password-file", str(key))
@@ -86,6 +87,19 @@ def test_an_encrypted_file_is_read_and_completed(inventory: Path, passwords: Mod
     assert all(after[name] == before[name] for name in NAMES - {"bus_password"})
 
 
-def test_check_mode_makes_nothing(inventory: Path) -> None:
-    assert "passwords.missing" in make_secrets(inventory, "--check", ok=False)
+def test_keys_that_seal_nothing_are_named(passwords: ModuleType) -> None:
+    wanted = {"identity_token_keys": {"kind": "fernet_keys", "length": 2}}
+    for bad in (["x" * 44], [], "abc", passwords.make("fernet_keys", 1)[0], [passwords.make("password", 32)]):
+        (problem,) = passwords.problems_of({"identity_token_keys": bad}, wanted)
+        assert problem["code"] == "passwords.malformed"
+    assert passwords.problems_of({"identity_token_keys": passwords.make("fernet_keys", 3)}, wanted) == []
+
+
+def test_check_mode_makes_nothing_and_tells_what_it_would(inventory: Path) -> None:
+    told = make_secrets(inventory, "--check", "--diff")
     assert not (inventory / "passwords.yml").exists()
+    assert "changed=1" in told
+    for name in NAMES:
+        assert f"+{name}: (a new secret)" in told
+    make_secrets(inventory)
+    assert "changed=0" in make_secrets(inventory, "--check")

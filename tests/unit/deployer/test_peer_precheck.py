@@ -6,7 +6,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import ansible.module_utils
 import pytest
+
+from tests.unit.deployer.conftest import ROOT
 
 
 def entry(number: int, network: int, mtu: int = 1500) -> dict[str, Any]:
@@ -25,6 +28,7 @@ STRANGER = "52:54:00:00:00:99"
 
 @pytest.fixture(scope="module")
 def precheck(load: Callable[[str], ModuleType]) -> ModuleType:
+    ansible.module_utils.__path__.append(str(ROOT / "plugins" / "module_utils"))
     return load("library/peer_precheck.py")
 
 
@@ -82,3 +86,31 @@ def test_a_strangers_router_with_our_id(precheck: ModuleType) -> None:
 
 def test_a_peer_that_told_nothing_is_no_reason_to_fail(precheck: ModuleType) -> None:
     assert codes(precheck.peer_problems(MINE, [{"name": "two", "networks": {}}], 1500, answering(ALL))) == []
+
+
+GROUPS = {"control": ["one", "two"], "compute": ["two", "three"]}
+PORTS = [
+    {"port": 3306, "group": "control", "from": ["control"]},
+    {"port": 4444, "group": "control", "from": ["control"]},
+    {"port": 16514, "group": "compute", "from": ["compute"]},
+]
+
+
+def test_a_port_is_tried_from_where_it_is_needed(precheck: ModuleType) -> None:
+    peers = [{"name": "two", "served": [], "networks": host(2)}, {"name": "three", "served": [], "networks": host(3)}]
+    assert list(precheck.wanted_ports("one", peers, GROUPS, PORTS)) == [("two", "10.0.0.2", 3306), ("two", "10.0.0.2", 4444)]
+    assert list(precheck.wanted_ports("two", peers[1:], GROUPS, PORTS)) == [("three", "10.0.0.3", 16514)]
+
+
+def test_a_host_that_serves_already_is_not_called(precheck: ModuleType) -> None:
+    peers = [{"name": "two", "served": [3306], "networks": host(2)}, {"name": "three", "served": [], "networks": {}}]
+    assert list(precheck.wanted_ports("one", peers, GROUPS, PORTS)) == []
+
+
+def test_a_firewall_is_told_once_for_each_host_with_its_ports(precheck: ModuleType) -> None:
+    wanted = [("two", "10.0.0.2", port) for port in range(4440, 4450)] + [("three", "10.0.0.3", 3306), ("four", "10.0.0.4", 3306)]
+    found = list(precheck.port_problems("10.0.0.1", wanted, lambda _source, targets: targets - {("10.0.0.4", 3306)}))
+    assert codes(found) == ["network.port_filtered"] * 2
+    assert "three (10.0.0.3), TCP 3306" in found[0]["reason"]
+    assert "TCP 4440, 4441, 4442, 4443, 4444, 4445, …" in found[1]["reason"]
+    assert codes(precheck.port_problems("10.0.0.1", wanted, lambda _source, _targets: set())) == []
