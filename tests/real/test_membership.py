@@ -36,7 +36,7 @@ printf ', "bus": %s' "$(rabbitmqctl --quiet cluster_status --formatter json)"
 printf ', "queues": %s' "$(rabbitmqctl --quiet list_queues --vhost cloudd --formatter json name type members)"
 balancer() { echo show stat | socat - /run/haproxy/admin.sock | awk -F, '/^(api|database),/ { print $1 "/" $2 "=" $18 }' | xargs; }
 printf ', "balancer": "%s"' "$(balancer)"
-printf ', "chassis": "%s"' "$(ovn-sbctl --no-leader-only --bare --columns=hostname list Chassis | xargs)"
+printf ', "chassis": %s' "$(ovn-sbctl --no-leader-only --format=json --columns=name,hostname list Chassis)"
 printf ', "gateways": "%s"' "$(ovn-nbctl --no-leader-only --bare --columns=chassis_name list HA_Chassis | sort --unique | xargs)"
 printf ', "addresses": "%s"}' "$(ip -brief -4 address show host0)"
 """
@@ -119,14 +119,15 @@ class Membership:
                 return [f"{name} does not answer"]
             up = {f"{part}/{server}=UP" for part in ("api", "database") for server in (*controllers, "BACKEND")}
             up |= {f"{part}/FRONTEND=OPEN" for part in ("api", "database")}
+            chassis = dict(one["chassis"]["data"])
             checks = {
                 "Galera": one["galera"] == ["Synced", len(controllers)],
                 "the bus": set(one["bus"]["disk_nodes"]) == set(one["bus"]["running_nodes"]) == nodes,
                 "queues": all(set(queue["members"]) == nodes for queue in one["queues"] if queue["type"] == "quorum"),
                 # A database of one host alone is no cluster.
                 "OVN": {one["northbound"], one["southbound"]} == {len(controllers) if len(controllers) > 1 else 0},
-                "chassis": set(one["chassis"].split()) == {*controllers, *COMPUTES},
-                "gateways": set(one["gateways"].split()) == set(controllers),
+                "chassis": set(chassis.values()) == {*controllers, *COMPUTES},
+                "gateways": {chassis.get(gateway) for gateway in one["gateways"].split()} == set(controllers),
                 "HAProxy": set(one["balancer"].split()) == up,
             }
             found += [f"{name}: {check}: {one}" for check, well in checks.items() if not well]
