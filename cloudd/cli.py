@@ -1,4 +1,4 @@
-"""The services' one entry point: cloudd all | api | worker | agent | db | bootstrap | status | forget."""
+"""The services' one entry point: cloudd all | api | worker | agent | settings | db | bootstrap | status | forget."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     command("worker", _worker, "sagas and reconcilers")
     agent = command("agent", _agent, "the part of services that runs on a host")
     agent.add_argument("part", nargs="+", choices=assembly.AGENTS)
+    command("settings", _settings, "look at the settings file and end: status 0 when every option is known and fits")
     database = command("db", _db, "the database's schema")
     database.add_argument("verb", choices=("upgrade", "expand", "current"), help="expand: only what the version before can live with")
     first = command("bootstrap", _bootstrap, "make the admin user, the roles and the catalog; idempotent")
@@ -114,6 +115,11 @@ async def _agent(settings: Settings, arguments: argparse.Namespace) -> int:
     for agent in reversed(agents):
         await agent.stop()
     await bus.close()
+    return 0
+
+
+async def _settings(_read: Settings, _: argparse.Namespace) -> int:
+    # They were looked at before the command ran.
     return 0
 
 

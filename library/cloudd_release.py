@@ -30,7 +30,7 @@ options:
     description: Patterns of the files that belong to a version; they are kept for the way back.
     type: list
     elements: str
-    default: [/etc/cloudd/cloudd.yaml, /etc/cloudd/agent.yaml, /etc/systemd/system/cloudd-*.service]
+    default: [/etc/cloudd/cloudd.yaml, /etc/cloudd/worker.yaml, /etc/cloudd/agent.yaml, /etc/systemd/system/cloudd-*.service]
   archive:
     description: The wheelhouse of that version, a tar on the deployment host.
     type: path
@@ -94,7 +94,7 @@ ARGUMENTS = {
     "files": {
         "type": "list",
         "elements": "str",
-        "default": ["/etc/cloudd/cloudd.yaml", "/etc/cloudd/agent.yaml", "/etc/systemd/system/cloudd-*.service"],
+        "default": ["/etc/cloudd/cloudd.yaml", "/etc/cloudd/worker.yaml", "/etc/cloudd/agent.yaml", "/etc/systemd/system/cloudd-*.service"],
     },
     "archive": {"type": "path"},
     "directory": {"type": "path", "default": "/opt/cloudd"},

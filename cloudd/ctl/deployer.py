@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cloudd.ctl import paths, playbook
+from cloudd.ctl import change, paths, playbook
 from cloudd.ctl.playbook import Outcome
 from cloudd.ctl.progress import display
 from cloudd.ctl.verb import Verb
@@ -31,6 +31,8 @@ def run_verb(verb: Verb, arguments: list[str]) -> int:
         outcome = playbook.run(verb.playbook, arguments, shown)
     for text in outcome.shown:
         print(text)
+    if change.are_wanted(arguments):
+        print(change.text_of(outcome.changes))
     # What a program reads is on standard output alone.
     print(report(outcome), file=sys.stderr if outcome.shown else sys.stdout)
     return 0 if outcome.succeeded else 1
@@ -64,17 +66,27 @@ def confirm_destroy(arguments: list[str]) -> list[str] | None:
 def report(outcome: Outcome) -> str:
     """The last words of a run: what failed and what to do, or how long each stage took and what changed."""
     log = _shown(outcome.log)
+    disturbed = disturbed_table(outcome.disturbed)
     if not outcome.succeeded:
         failures = "\n\n".join(failure.text() for failure in outcome.failures)
-        return f"\n{outcome.playbook} failed after {outcome.seconds:.1f} s:\n\n{failures}\n\n  full log {log}"
+        return f"{disturbed}\n{outcome.playbook} failed after {outcome.seconds:.1f} s:\n\n{failures}\n\n  full log {log}"
     stages = stage_table([(name, seconds) for name, seconds in outcome.stages if seconds >= 0.05])
-    return f"{stages}\n{outcome.playbook}: done in {outcome.seconds:.1f} s, changed={sum(outcome.changed.values())}  (log {log})"
+    return f"{stages}\n{disturbed}{outcome.playbook}: done in {outcome.seconds:.1f} s, changed={sum(outcome.changed.values())}  (log {log})"
 
 
 def stage_table(stages: list[tuple[str, float]]) -> str:
     """Stages and their seconds, one a line."""
     width = max((len(name) for name, _ in stages), default=0)
     return "\n".join(f"  {name:<{width}}  {seconds:7.1f} s" for name, seconds in stages)
+
+
+def disturbed_table(disturbed: list[tuple[str, str, str]]) -> str:
+    """What was restarted or reloaded and on which hosts, in their order, a unit a line; nothing when there is nothing."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for act, unit, host in disturbed:
+        hosts.setdefault((act, unit), []).append(host)
+    width = max((len(unit) for _, unit in hosts), default=0)
+    return "".join(f"  {act:<7}  {unit:<{width}}  {' '.join(names)}\n" for (act, unit), names in hosts.items())
 
 
 def _shown(path: Path) -> str:

@@ -15,11 +15,13 @@ import ansible_runner
 import yaml
 
 from cloudd.ctl import failure, paths
+from cloudd.ctl.change import Change, Changes
 from cloudd.ctl.failure import Failure
 from cloudd.ctl.progress import Display
 
 # Ansible asks a person for these; a run whose events are read by a program has no terminal to ask on.
 ASKING_FLAGS = frozenset({"-k", "-K", "-J", "--ask-pass", "--ask-become-pass", "--ask-vault-pass", "--ask-vault-password", "--step"})
+DISTURBING = frozenset({"restart", "reload"})
 # They print something and run nothing: their output is the point.
 LISTING_FLAGS = frozenset({"--list-hosts", "--list-tasks", "--list-tags", "--syntax-check", "--version", "-h", "--help"})
 
@@ -37,6 +39,9 @@ class Outcome:
     #: what tasks had to show to a person
     shown: list[str] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    #: services that ran before and were restarted or reloaded, in their order: (`restart` | `reload`, unit, host)
+    disturbed: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def needs_terminal(arguments: list[str]) -> bool:
@@ -62,6 +67,8 @@ class Watch:
     def __init__(self, plays: list[str], display: Display, log: TextIO, outcome: Outcome) -> None:
         self._plays, self._display, self._log, self._outcome = plays, display, log, outcome
         self._done, self._stage_start, self._tail = 0, time.monotonic(), list[str]()
+        self._changes = Changes()
+        outcome.changes = self._changes.found
 
     def __call__(self, event: dict[str, Any]) -> bool:
         """Take one event; the answer tells the runner to keep it among its artifacts only when it failed."""
@@ -77,9 +84,13 @@ class Watch:
         elif kind == "playbook_on_stats":
             self.end_stage()
             self._outcome.changed = {host: int(count) for host, count in (data.get("changed") or {}).items()}
+        self._changes.take(event)
         result = data.get("res") or {}
         if kind in {"runner_on_ok", "runner_on_failed"} and isinstance(result.get("shown"), str):
             self._outcome.shown.append(result["shown"])
+        if data.get("task_action") == "fresh_service" and kind == "runner_on_ok":
+            acts = [str(action).split() for action in result.get("actions") or []]
+            self._outcome.disturbed += [(act[0], act[-1], str(data.get("host", "?"))) for act in acts if act[0] in DISTURBING]
         failures = failure.from_event(event)
         self._outcome.failures += failures
         return bool(failures)

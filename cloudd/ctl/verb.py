@@ -8,7 +8,7 @@ from pathlib import Path
 from cloudd.ctl import paths
 
 # Run by `cloudctl lab`, by quickstart, or not meant to be run by themselves.
-NOT_VERBS = frozenset({"site", "lab_up", "lab_down", "lab_reboot"})
+NOT_VERBS = frozenset({"site", "restarts", "lab_up", "lab_down", "lab_reboot"})
 
 OWN_VERBS = {
     "quickstart": "Make a working cloud in a lab host on this machine, boot its first instance and log in to it",

@@ -69,6 +69,7 @@ def test_a_good_run(here: list[str], tmp_path: Path) -> None:
     assert shown.stages == [("First", 0, 2), ("Second", 1, 2)]
     assert shown.tasks == ["Say something", "Fail perhaps"]
     assert outcome.changed == {"here": 1}
+    assert [(change.task, change.host) for change in outcome.changes] == [("Say something", "here")]
     assert [name for name, _ in outcome.stages] == ["First", "Second"]
     assert "changed=1" in deployer.report(outcome)
     log = outcome.log.read_text(encoding="utf-8")
@@ -101,3 +102,18 @@ def test_plays_of_imported_playbooks_are_counted(tmp_path: Path) -> None:
 def test_flags_that_need_the_terminal(flag: str) -> None:
     assert playbook.needs_terminal(["-i", "x", flag])
     assert not playbook.needs_terminal(["-i", "x", "--check"])
+
+
+def test_what_was_restarted_where_is_told_at_the_end(tmp_path: Path) -> None:
+    outcome = playbook.Outcome("reconfigure", tmp_path / "log", succeeded=True)
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+        watch = playbook.Watch([], Recorder(), log, outcome)
+        for host, actions in (
+            ("c1", ["daemon-reload", "restart a.service", "reload b.service"]),
+            ("c2", ["restart a.service", "start c.service"]),
+        ):
+            watch({"event": "runner_on_ok", "event_data": {"task_action": "fresh_service", "host": host, "res": {"actions": actions}}})
+    assert outcome.disturbed == [("restart", "a.service", "c1"), ("reload", "b.service", "c1"), ("restart", "a.service", "c2")]
+    told = deployer.report(outcome)
+    assert "  restart  a.service  c1 c2\n  reload   b.service  c1\n" in told
+    assert "c.service" not in told

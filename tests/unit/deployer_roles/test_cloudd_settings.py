@@ -60,7 +60,7 @@ def test_cloudd_takes_every_setting() -> None:
     assert values["identity"]["token_keys"] == ["aaaa", "bbbb"]
 
 
-@pytest.mark.parametrize("file", ["cloudd.yaml", "agent.yaml"])
+@pytest.mark.parametrize("file", ["cloudd.yaml", "worker.yaml", "agent.yaml"])
 def test_cloudd_takes_every_setting_of_several_hosts(file: str) -> None:
     assembly.declare_settings()
     values = rendered(file, **SEVERAL)
@@ -68,7 +68,8 @@ def test_cloudd_takes_every_setting_of_several_hosts(file: str) -> None:
     for name, kind in sections().items():
         if name in values:
             assert settings.section(kind)
-    assert values["network"]["ovn_northbound"] == "ssl:10.1.0.11:6641,ssl:10.1.0.12:6641,ssl:10.1.0.13:6641"
+    if file != "agent.yaml":
+        assert values["network"]["ovn_northbound"] == "ssl:10.1.0.11:6641,ssl:10.1.0.12:6641,ssl:10.1.0.13:6641"
     assert "10.1.0.11:5671,10.1.0.12:5671,10.1.0.13:5671/cloudd" in values["bus"]["url"]
 
 
@@ -96,3 +97,29 @@ def test_a_setting_that_does_not_exist_is_refused() -> None:
     assembly.declare_settings()
     with pytest.raises(SettingsError, match="did you mean 'level'"):
         Settings(rendered(cloudd_settings_extra={"log": {"levle": "debug"}}))
+
+
+FILES = ("cloudd.yaml", "worker.yaml", "agent.yaml")
+COMPUTE: dict[str, Any] = SEVERAL | {"group_names": ["balanced", "baremetal", "clustered", "compute"]}
+STORAGE: dict[str, Any] = SEVERAL | {"group_names": ["balanced", "baremetal", "clustered", "control", "storage"]}
+
+
+@pytest.mark.parametrize(
+    ("extra", "control", "compute"),
+    [
+        ({"api": {"drain_seconds": 9}}, {"cloudd.yaml"}, set()),
+        ({"compute": {"build_timeout_seconds": 9}}, {"worker.yaml"}, set()),
+        ({"network": {"quota_port": 9}}, {"cloudd.yaml", "worker.yaml"}, set()),
+        ({"identity": {"token_lifetime_seconds": 9}}, {"cloudd.yaml", "worker.yaml"}, set()),
+        ({"compute": {"cpu_mode": "maximum"}}, set(), {"agent.yaml"}),
+        ({"volume": {"target_port": 9}}, {"agent.yaml"}, set()),
+        ({"image": {"cache_limit_bytes": 9}}, {"cloudd.yaml", "worker.yaml", "agent.yaml"}, {"agent.yaml"}),
+        ({"log": {"level": "debug"}}, {"cloudd.yaml", "worker.yaml", "agent.yaml"}, {"agent.yaml"}),
+    ],
+)
+def test_an_option_changes_the_files_of_those_who_read_it(extra: dict[str, Any], control: set[str], compute: set[str]) -> None:
+    def changed(host: dict[str, Any], files: tuple[str, ...]) -> set[str]:
+        return {file for file in files if rendered(file, **host) != rendered(file, **host, cloudd_settings_extra=extra)}
+
+    assert changed(STORAGE, FILES) == control
+    assert changed(COMPUTE, ("agent.yaml",)) == compute

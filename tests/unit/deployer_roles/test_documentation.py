@@ -28,7 +28,7 @@ MODULES = [
 ROLES = ["base", "certificates", "haproxy", "keepalived", "mariadb", "ovn", "libvirt", "iscsi_target", "cloudd", "rabbitmq"]
 COMPARED = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
 VERBS = {"main", "precheck", "install", "configure", "start", "verify", "stop", "leave", "forget", "remove"}
-UPGRADE_VERBS = {"deliver", "expand", "upgrade", "rollback", "finalize", "contract"}
+UPGRADE_VERBS = {"restart", "deliver", "expand", "upgrade", "rollback", "finalize", "contract"}
 # Parts of a verb that other verbs use too.
 PARTS = {"rights", "settings", "records", "well", "tls"}
 
