@@ -30,7 +30,7 @@ author:
   - The maintainers
 attributes:
   check_mode:
-    description: Changes nothing in either mode.
+    description: Changes nothing in either mode. In check mode it asks once and takes every answer.
     support: full
 """
 
@@ -92,6 +92,9 @@ def main() -> None:
     url, unit, begun = module.params["url"], module.params["unit"], time.monotonic()
     restarts_before = restarts(module, unit)
     while reason := ask(url, module.params["ca_path"]):
+        if module.check_mode:
+            # What is to start it is only foretold.
+            break
         ended = restarts(module, unit) - restarts_before > RESTARTS_ENDURED
         if ended or time.monotonic() - begun > module.params["timeout_seconds"]:
             _, journal, _ = module.run_command(["journalctl", "--no-pager", "--lines=30", "--output=cat", "--unit", unit])

@@ -98,6 +98,8 @@ def main() -> None:
     for name in (database, user):
         if not NAME.fullmatch(name):
             module.fail_json(msg=f"{name!r} is no name of a database or an account: letters, digits and _ only")
+    if module.check_mode and module.get_bin_path("mariadb") is None:
+        module.exit_json(changed=True, statements=[])
     deadline = time.monotonic() + module.params["timeout_seconds"]
 
     def sql(text: str) -> tuple:

@@ -87,6 +87,10 @@ commands:
   description: What was done to the Open vSwitch database, as arguments to ovs-vsctl.
   type: list
   returned: always
+written:
+  description: Paths of files that were written.
+  type: list
+  returned: with O(state=present)
 """
 
 import json
@@ -322,15 +326,20 @@ def main() -> None:
     params, vsctl = module.params, Vsctl(module)
     if params["state"] == "absent":
         module.exit_json(**remove(module, vsctl))
-    settings, bridges = vsctl.settings(), vsctl.bridges()
+    # In check mode the switch may still have to come; then it has nothing.
+    there = SOCKET.exists() or not module.check_mode
+    settings, bridges = (vsctl.settings(), vsctl.bridges()) if there else ({}, {})
     nic = tunnel_nic(params, bridges)
     commands = plan(settings, bridges, *wanted_settings(params), wanted_bridges(params, nic))
     ssl = params["ssl"] or {}
     paths = [ssl[part] for part in ("key", "certificate", "ca")] if ssl else []
-    if paths and vsctl.ssl() != " ".join(paths):
+    if paths and (not there or vsctl.ssl() != " ".join(paths)):
         commands.insert(0, ["set-ssl", *paths])
     underlay = underlay_text(params, nic)
-    rewrite = not UNDERLAY.exists() or UNDERLAY.read_text() != underlay
+    before = UNDERLAY.read_text() if UNDERLAY.exists() else ""
+    rewrite = before != underlay
+    shown = "".join(f"ovs-vsctl {' '.join(command)}\n" for command in commands)
+    diff = [{"before": before, "after": underlay, "before_header": str(UNDERLAY), "after_header": str(UNDERLAY)}, {"prepared": shown}]
     if not module.check_mode:
         if rewrite:
             UNDERLAY.write_text(underlay)
@@ -338,7 +347,8 @@ def main() -> None:
         if any(OFFLOAD in part for command in commands for part in command):
             # Read by ovs-vswitchd only when it starts.
             module.run_command(["systemctl", "restart", "ovs-vswitchd.service"], check_rc=True)
-    module.exit_json(changed=bool(commands or rewrite), commands=[" ".join(command) for command in commands])
+    told = [" ".join(command) for command in commands]
+    module.exit_json(changed=bool(commands or rewrite), commands=told, written=[str(UNDERLAY)] if rewrite else [], diff=diff)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ ARGUMENTS: dict[str, dict[str, object]] = {}
 def main() -> None:
     """Ask files and servers."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    module.exit_json(changed=False, databases={name: state_of(database, module.run_command) for name, database in DATABASES.items()})
+    # Before the packages are there (in check mode they may never come), nothing can be asked and there is nothing.
+    run = module.run_command if module.get_bin_path("ovn-appctl") else lambda _command: (1, "", "")
+    module.exit_json(changed=False, databases={name: state_of(database, run) for name, database in DATABASES.items()})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""Check mode tells which units would restart, from the files that it did not write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def action(load: Callable[[str], ModuleType]) -> ModuleType:
+    return load("plugins/action/fresh_service.py")
+
+
+def test_each_way_in_which_a_result_names_its_file(action: ModuleType) -> None:
+    variables = {
+        "__a_written": {
+            "changed": True,
+            "results": [
+                {"changed": True, "item": {"path": "/etc/a"}},
+                {"changed": False, "item": {"path": "/etc/same"}},
+                {"changed": True, "item": "/etc/b"},
+                {"changed": True, "item": {"path": "relative"}},
+            ],
+        },
+        "__b_written": {"changed": True, "invocation": {"module_args": {"path": "/etc/c"}}},
+        "__c_written": {"changed": True, "written": ["/etc/d", "/etc/e"], "invocation": {"module_args": {"path": "/etc/other"}}},
+        "__d_written": {"changed": True, "written": []},
+        "__e_written": {"changed": False, "invocation": {"module_args": {"path": "/etc/same"}}},
+        "__f_written": {"skipped": True},
+        "__g": {"changed": True, "invocation": {"module_args": {"path": "/etc/another"}}},
+        "h_written": "no result",
+    }
+    assert action.foretold(variables) == ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e"]
