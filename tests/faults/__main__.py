@@ -77,16 +77,20 @@ class Trial:
         self.health = Health(lab, self.api)
 
     async def strike(self, fault: Fault, canary_address: str) -> Cost:
-        """Make the fault under load, mend it, wait until all is well, and count."""
+        """Make the fault in a cloud that is well, under load; mend it, wait until all is well again, and count."""
         await self.api.log_in()
+        _, before = await self.health.wait(RECOVERY_SECONDS)
+        assert not before, f"the cloud is not well before the fault: {'; '.join(before)}"
         load, canary = Load(self.api), Canary(canary_address)
         await load.lift_quota()
+        mended = False
         running = [asyncio.create_task(load.run()), asyncio.create_task(canary.run())]
         try:
             await asyncio.sleep(BEFORE_SECONDS)
             struck = time.monotonic()
             await fault.make()
             await asyncio.sleep(fault.lasts_seconds)
+            mended = True
             if fault.mend is not None:
                 await fault.mend()
             recovery, complaints = await self.health.wait(RECOVERY_SECONDS)
@@ -95,7 +99,7 @@ class Trial:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            if fault.mend is not None:
+            if fault.mend is not None and not mended:
                 with contextlib.suppress(AssertionError):
                     await fault.mend()
         ended = time.monotonic()
@@ -142,11 +146,6 @@ async def run(inventory: Path, names: list[str], output: Path | None) -> int:
         if not chosen:
             print(f"no fault is named like {names}", file=sys.stderr)
             return 2
-        await trial.api.log_in()
-        _, complaints = await trial.health.wait(60)
-        if complaints:
-            print(f"the cloud is not well before any fault: {'; '.join(complaints)}", file=sys.stderr)
-            return 1
         costs = []
         for fault in chosen:
             print(f"faults: {fault.name}", file=sys.stderr, flush=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.__main__ import Cost, Trial
-from tests.faults.fault import Fault, faults
+from tests.faults.__main__ import Trial
+from tests.faults.fault import faults
 from tests.faults.instance import Instance, make_canary, remove_canary
 from tests.faults.lab import Lab
 from tests.real.quickstart import INVENTORY, ROOT, Quickstart
@@ -62,18 +62,9 @@ def test_hosts_and_cloud_are_well(lab: Lab) -> None:
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_fault_costs_no_write_and_no_packet(lab: Lab, canary: Instance, name: str) -> None:
     fault = next(one for one in faults(lab, lab.hosts[canary.host]) if one.name == name)
-    cost = asyncio.run(strike(lab, fault, canary))
+    cost = asyncio.run(Trial(lab).strike(fault, canary.address))
     print(cost)
     assert cost.writes_promised > 0
     assert cost.writes_lost == 0
     assert cost.canary_lost == 0
     assert cost.complaints == []
-
-
-async def strike(lab: Lab, fault: Fault, canary: Instance) -> Cost:
-    """The fault, made in a cloud that was well before."""
-    trial = Trial(lab)
-    await trial.api.log_in()
-    _, complaints = await trial.health.wait(120)
-    assert not complaints
-    return await trial.strike(fault, canary.address)

@@ -19,6 +19,8 @@ from cloudd.kit.bus.message import AGENT_PREFIX, Backlog
 from cloudd.kit.errors import RemoteFailure, Unreachable
 
 log = logging.getLogger(__name__)
+# The library tells of each attempt at each node; we tell of an outage once.
+logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 CONTROL, AGENTS, REPLIES, EVENTS = "cloudd.control", "cloudd.agents", "cloudd.replies", "cloudd.events"
 
