@@ -47,8 +47,7 @@ RELOADED = ("haproxy", "keepalived")
 #: An agent that does not start.
 SPOIL = (
     "mkdir -p /etc/systemd/system/cloudd-agent.service.d && printf '[Service]\\nExecStartPre=/bin/false\\n' "
-    "> /run/spoilt.conf && cp --preserve=timestamps /run/spoilt.conf /etc/systemd/system/cloudd-agent.service.d/spoilt.conf "
-    "&& systemctl daemon-reload && echo spoilt"
+    "> /etc/systemd/system/cloudd-agent.service.d/spoilt.conf && systemctl daemon-reload && echo spoilt"
 )
 MEND = "rm -f /etc/systemd/system/cloudd-agent.service.d/spoilt.conf && systemctl daemon-reload && echo mended"
 
