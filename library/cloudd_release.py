@@ -78,6 +78,10 @@ removed:
   description: Versions that were removed.
   type: list
   returned: always
+written:
+  description: The link to the current version, when it changed.
+  type: list
+  returned: with O(state) V(current), V(delivered) and V(upgraded)
 """
 
 import glob
@@ -231,7 +235,10 @@ def main() -> None:
             switch(directory, current)
         for name in removed:
             shutil.rmtree(directory / name)
-    module.exit_json(changed=changed, previous=previous, current=current, removed=removed)
+    written = [str(directory / "current")] if previous != current else []
+    link = str(directory / "current")
+    diff = {"before": f"{previous}\n" if previous else "", "after": f"{current}\n", "before_header": link, "after_header": link}
+    module.exit_json(changed=changed, previous=previous, current=current, removed=removed, written=written, diff=diff)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,10 @@ def rendered(file: str = "cloudd.yaml", **changes: Any) -> dict[str, Any]:
     defaults = loader.load_from_file(str(ROOT / "roles/cloudd/defaults/main.yml"), trusted_as_template=True)
     private = loader.load_from_file(str(ROOT / "roles/cloudd/vars/main.yml"), trusted_as_template=True)
     tasks = loader.load_from_file(str(ROOT / "roles/cloudd/tasks/settings.yml"), trusted_as_template=True)
-    content = next(task["ansible.builtin.copy"]["content"] for task in tasks if "settings" in task["name"])
+    content = next(task["settings_file"]["content"] for task in tasks if "settings_file" in task)
     variables = defaults | private | HOST | changes
     files = Templar(loader, variables).template(private["__cloudd_files"])
-    text = Templar(loader, variables | {"item": {"key": file, "value": files[file]}}).template(content)
+    text = Templar(loader, variables | {"item": file, "__cloudd_files": files}).template(content)
     values: dict[str, Any] = yaml.safe_load(text)
     return values
 
