@@ -1,4 +1,4 @@
-"""Measures the cloud and prints one JSON object, so that runs compare: python -m tests.bench [embedded] [quickstart]."""
+"""Measures the cloud and prints one JSON object, so that runs compare: python -m tests.bench [embedded] [quickstart] | scale."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.bench.api_client import ApiClient
 from tests.bench.embedded_cloud import embedded_cloud
 from tests.bench.fake_servers import create_until_active, delete_until_gone, list_servers, prepare
 from tests.bench.real_guests import real_guests
+from tests.bench.scale import main as measure_scale
 from tests.bench.tokens import tokens
 from tests.real import quickstart
 
@@ -126,4 +127,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    # It has a lab and options of its own.
+    if sys.argv[1:2] == ["scale"]:
+        print(json.dumps({"machine": machine(), "scale": measure_scale(sys.argv[2:])}, indent=1))
+    else:
+        asyncio.run(main())
