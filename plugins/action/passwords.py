@@ -120,7 +120,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "remedy": "give the right --vault-password-file (or --vault-id), or mend the file",
             }
         wanted = self._task.args["secrets"]
-        problems = problems_of(known, wanted)
+        problems = [problem | {"reason": f"{path}: {problem['reason']}"} for problem in problems_of(known, wanted)]
         if problems:
             return {"failed": True, "msg": "secrets cannot be used", "problems": problems}
         missing = {str(name): make(spec["kind"], int(spec["length"])) for name, spec in wanted.items() if name not in known}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -33,3 +34,20 @@ def test_each_way_in_which_a_result_names_its_file(action: ModuleType) -> None:
         "h_written": "no result",
     }
     assert action.foretold(variables) == ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e"]
+
+
+@pytest.fixture(scope="module")
+def module(load: Callable[[str], ModuleType]) -> ModuleType:
+    return load("library/fresh_service.py")
+
+
+def test_what_is_foretold_is_newer_than_anything(module: ModuleType) -> None:
+    unit = {"ActiveEnterTimestampMonotonic": "5000000", "StateChangeTimestampMonotonic": "5000000", "ActiveState": "active"}
+    assert module.due(unit, ["/etc/a"], ["/etc/b"], 1000.0, 65.0, ("/etc/other",)) == ""
+    assert module.due(unit, ["/etc/a"], ["/etc/b"], 1000.0, 65.0, ("/etc/a",)) == "restart"
+    assert module.due(unit, ["/etc/a"], ["/etc/b"], 1000.0, 65.0, ("/etc/b",)) == "reload"
+
+
+def test_a_units_own_files_may_be_foretold(module: ModuleType, tmp_path: Path) -> None:
+    foretold = (str(tmp_path / "a.service"), str(tmp_path / "a.service.d" / "cloud.conf"), str(tmp_path / "b.service"))
+    assert module.unit_files("a.service", {}, tmp_path, foretold) == ["/nonexistent", *foretold[:2]]

@@ -64,7 +64,8 @@ def test_a_file_is_written_and_foretold(tmp_path: Path) -> None:
     content = yaml.safe_dump(SETTINGS | {"log": {"level": "{{ level }}"}})
     task = {"settings_file": {"dest": str(path), "content": "# Made.\n" + content, "mode": "0600"}, "register": "made"}
     shown = {"ansible.builtin.debug": {"msg": "{{ made.written | default('nothing') }}"}}
-    play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "vars": {"level": "info"}, "tasks": [task, shown]}]), encoding="utf-8")
+    whole = {"hosts": "all", "gather_facts": False, "vars": {"level": "info"}, "tasks": [task, shown]}
+    play.write_text(yaml.safe_dump([whole]), encoding="utf-8")
 
     def run(*flags: str) -> str:
         done = subprocess.run(
