@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Make or remove what a lab needs of the machine's network: three bridges, forwarding and masquerading."""
+"""Make or remove what a lab needs of the machine's network and kernel: three bridges, forwarding and masquerading."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ short_description: Make or remove the bridges and the masquerading of a lab
 description:
   - Bridges C(labN-mgmt) and C(labN-ext) carry the machine's address (the first one of each network), C(labN-tun) carries none.
   - Management and external network reach the world through the machine, by the nft table C(inet cloud_lab_NAME).
+  - Raises the settings of the machine's kernel that many hosts on it need, until the last lab goes.
 options:
   lab: {type: str, required: true, description: Name of the lab.}
   index: {type: int, required: true, description: Index of the lab.}
@@ -26,9 +27,9 @@ options:
   external_cidr: {type: str, description: External network.}
 """
 
-FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-# What forwarding was before the first lab; the last one to go puts it back.
-FORWARD_BEFORE = Path("/run/cloud_lab_ip_forward")
+# The least that labs need of the machine's kernel: packets pass through, and hosts watch files, all of them in this machine's name
+# (some nine times a host; Debian allows 128, and the next host does not boot).
+SETTINGS = {Path("/proc/sys/net/ipv4/ip_forward"): 1, Path("/proc/sys/fs/inotify/max_user_instances"): 4096}
 
 
 class NetworkError(Exception):
@@ -58,10 +59,10 @@ class LabNetwork:
         self.refuse_taken_index()
         bridges = {"mgmt": first_address(management), "tun": None, "ext": first_address(external)}
         changed = [self.ensure_bridge(f"{self.prefix}-{suffix}", address) for suffix, address in bridges.items()]
-        return any([*changed, self.ensure_forwarding(), self.ensure_table(management, external), self.ensure_passage()])
+        return any([*changed, self.ensure_settings(), self.ensure_table(management, external), self.ensure_passage()])
 
     def ensure_absent(self) -> bool:
-        return any([self.drop_passage(), self.drop_table(), self.drop_links(), self.restore_forwarding()])
+        return any([self.drop_passage(), self.drop_table(), self.drop_links(), self.restore_settings()])
 
     # -- bridges; each bears the name of its lab as its alias
 
@@ -109,24 +110,24 @@ class LabNetwork:
                 run("ip", "link", "delete", name)
         return bool(mine)
 
-    # -- forwarding and masquerading
+    # -- the kernel's settings; the last lab to go puts back what they were before the first
 
-    def ensure_forwarding(self) -> bool:
-        if FORWARD.read_text().strip() == "1":
-            return False
-        if self.apply:
-            FORWARD_BEFORE.write_text("0")
-            FORWARD.write_text("1")
-        return True
+    def ensure_settings(self) -> bool:
+        low = [path for path, least in SETTINGS.items() if int(path.read_text()) < least]
+        for path in low if self.apply else []:
+            before(path).write_text(path.read_text())
+            path.write_text(str(SETTINGS[path]))
+        return bool(low)
 
-    def restore_forwarding(self) -> bool:
+    def restore_settings(self) -> bool:
         others = [link for link in links() if is_lab_bridge(link["ifname"]) and not link["ifname"].startswith(f"{self.prefix}-")]
-        if others or not FORWARD_BEFORE.exists():
-            return False
-        if self.apply:
-            FORWARD.write_text(FORWARD_BEFORE.read_text())
-            FORWARD_BEFORE.unlink()
-        return True
+        raised = [path for path in SETTINGS if before(path).exists() and not others]
+        for path in raised if self.apply else []:
+            path.write_text(before(path).read_text())
+            before(path).unlink()
+        return bool(raised)
+
+    # -- masquerading
 
     def ensure_table(self, management: str, external: str) -> bool:
         # The comment is the rule set's own description: equal comments mean equal rules.
@@ -178,6 +179,11 @@ table inet {self.table} {{
         for rule in present if self.apply else []:
             run("iptables", "-D", *rule)
         return bool(present)
+
+
+def before(setting: Path) -> Path:
+    """Where a setting's former value is kept."""
+    return Path("/run") / f"cloud_lab_{setting.name}"
 
 
 def links() -> list[dict]:
