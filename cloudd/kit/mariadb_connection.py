@@ -35,3 +35,6 @@ async def _within(seconds: float, work: Awaitable[T], code: int, text: str) -> T
             return await work
     except TimeoutError:
         raise OperationalError(code, f"{text} (no answer within {seconds:g} s)") from None
+    except (OSError, RuntimeError) as error:
+        # The driver's words for a proxy that hangs up at once.
+        raise OperationalError(code, f"{text} ({error})") from error

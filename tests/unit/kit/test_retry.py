@@ -226,3 +226,20 @@ async def test_a_database_that_stays_away_is_said_to(monkeypatch: pytest.MonkeyP
         await db.close()
     condition = as_condition(away.value, "req-1")
     assert (condition.status, condition.headers) == (503, {"Retry-After": "2"})
+
+
+async def test_a_proxy_that_hangs_up_at_once_is_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "UNAVAILABLE_SECONDS", 0.5)
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as proxy:
+        db = Database(f"mysql://root@127.0.0.1:{proxy.sockets[0].getsockname()[1]}/cloudd")
+        seen = set()
+        for _ in range(5):
+            with pytest.raises(DBAPIError) as away:
+                await locks(db, "a")
+            seen.add(is_unavailable(away.value))
+        assert seen == {True}
+        await db.close()
