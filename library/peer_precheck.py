@@ -206,7 +206,9 @@ def problems_among(wanted):
     """What is wrong between this host and the others, by the module's parameters; the probes run side by side."""
     hosts, name, router_id = wanted["hosts"], wanted["name"], wanted["virtual_router_id"]
     networks = seen(hosts[name])["networks"]
-    peers = [{"name": peer} | seen(hosts[peer]) for peer in wanted["peers"] if peer != name and hosts.get(peer)]
+    # Whoever is looked at is known for one of ours, also where nothing has to be reached.
+    others = [{"name": host} | seen(view) for host, view in hosts.items() if host != name and view]
+    peers = [other for other in others if other["name"] in wanted["peers"]]
     management = networks.get("management")
     # Where a peer does not answer at all, that is told, and nothing of its ports.
     needed = list(wanted_ports(name, peers, wanted["groups"], wanted["ports"])) if management else []
@@ -216,15 +218,15 @@ def problems_among(wanted):
         return port_problems(management["address"], [entry for entry in needed if entry[1] in living], swallowed)
 
     checks = [
-        lambda: shared_address_problems(networks, peers),
+        lambda: shared_address_problems(networks, others),
         lambda: mtu_problems(networks, wanted["tunnel_mtu"]) if peers else [],
         lambda: peer_problems(networks, peers, wanted["tunnel_mtu"], reach),
-        lambda: holder_problems(networks, peers, wanted["virtual_address"], holders),
+        lambda: holder_problems(networks, others, wanted["virtual_address"], holders),
     ]
     if needed:
         checks.append(shut_ports)
     if router_id and management:
-        checks.append(lambda: vrrp_problems(networks, peers, router_id, routers(management["interface"], wanted["listen_seconds"])))
+        checks.append(lambda: vrrp_problems(networks, others, router_id, routers(management["interface"], wanted["listen_seconds"])))
     with concurrent.futures.ThreadPoolExecutor(len(checks)) as pool:
         return [found for answer in pool.map(lambda check: list(check()), checks) for found in answer]
 
