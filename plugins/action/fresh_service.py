@@ -17,14 +17,17 @@ SUFFIX = "_written"
 def paths_of(result: Mapping[str, Any]) -> Iterator[str]:
     """The paths that a registered result would have written: those it names itself, else the loop's item or the module's own argument."""
     for item in result.get("results", []):
-        yield from paths_of(item)
+        yield from paths_of(item) if isinstance(item, Mapping) else ()
     if not result.get("changed") or "results" in result:
         return
     if isinstance(result.get("written"), list):
         yield from map(str, result["written"])
         return
-    item, arguments = result.get("item"), (result.get("invocation") or {}).get("module_args") or {}
-    named = [item.get("path") if isinstance(item, Mapping) else item, arguments.get("path"), arguments.get("dest")]
+    item, invocation = result.get("item"), result.get("invocation")
+    # What is not to be logged has a word instead.
+    arguments = invocation.get("module_args") if isinstance(invocation, Mapping) else None
+    named = [item.get("path") if isinstance(item, Mapping) else item]
+    named += [arguments.get("path"), arguments.get("dest")] if isinstance(arguments, Mapping) else []
     yield from [path for path in named if isinstance(path, str) and path.startswith("/")][:1]
 
 

@@ -31,9 +31,14 @@ def test_each_way_in_which_a_result_names_its_file(action: ModuleType) -> None:
         "__e_written": {"changed": False, "invocation": {"module_args": {"path": "/etc/same"}}},
         "__f_written": {"skipped": True},
         "__g": {"changed": True, "invocation": {"module_args": {"path": "/etc/another"}}},
-        "h_written": "no result",
+        "__h_written": {
+            "changed": True,
+            "invocation": "hidden",
+            "results": ["hidden", {"changed": True, "item": "/etc/f", "invocation": "hidden"}],
+        },
+        "i_written": "no result",
     }
-    assert action.foretold(variables) == ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e"]
+    assert action.foretold(variables) == ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e", "/etc/f"]
 
 
 @pytest.fixture(scope="module")
