@@ -32,7 +32,7 @@ def run_verb(verb: Verb, arguments: list[str]) -> int:
     for text in outcome.shown:
         print(text)
     if change.are_wanted(arguments):
-        print(change.text_of(outcome.changes))
+        print(change.text_of(outcome.changes, arguments))
     # What a program reads is on standard output alone.
     print(report(outcome), file=sys.stderr if outcome.shown else sys.stdout)
     return 0 if outcome.succeeded else 1

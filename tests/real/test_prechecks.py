@@ -93,7 +93,7 @@ def test_check_mode_foretells_a_first_deployment_and_changes_nothing(lab: BareLa
         "/etc/keepalived/keepalived.conf", "/etc/default/ovn-central", "/etc/default/ovn-underlay", "/etc/libvirt/libvirtd.conf",
         "/etc/libvirt/qemu.conf", "/etc/hosts", "/opt/cloudd/current",
     ):  # fmt: skip
-        assert f" before: {path}" in run.said, f"{path} is not foretold"
+        assert f"\n    {path}\n" in run.said, f"{path} is not foretold"
     for unit in ("mariadb", "rabbitmq-server", "haproxy", "keepalived", "ovn-controller", "tgt", "cloudd-api", "cloudd-agent"):
         assert f"systemctl start {unit}.service" in run.said
     for told in ("mariadb-server", "+database_password: (a new secret)", "metadata_secret: (a secret)", "ovs-vsctl add-br br-int"):
