@@ -90,6 +90,15 @@ def test_none_is_founded_while_a_host_is_away() -> None:
     assert refused.value.code == "ovn.members_unknown"
 
 
+def test_an_even_number_founds_none_and_may_join() -> None:
+    members = {name: MEMBERS[name] for name in ("a", "b")}
+    with pytest.raises(Refused) as refused:
+        decide("a", members, dict.fromkeys(members, none()))
+    assert refused.value.code == "ovn.control_hosts"
+    assert decide("a", members, {"a": none(), "b": member("bbbb-1")})["action"] == "join"
+    assert decide("b", members, {"a": none(), "b": alone(True)})["action"] == "convert"
+
+
 def test_a_file_that_never_joined_founds_nothing() -> None:
     joining = none() | {"kind": "joining", "address": "ssl:10.0.0.2:6643"}
     assert actions({"a": none(), "b": joining, "c": joining}) == {"a": "found", "b": "join", "c": "join"}
