@@ -20,7 +20,7 @@ class Cluster:
     """Both databases of a cluster, which hears a request to expel only when it has a leader."""
 
     def __init__(self, *addresses: str, deaf: int = 0) -> None:
-        self.servers = {name: {f"{name[0]}{n:03}": f"ssl:{address}:6643" for number, address in enumerate(addresses)} for name in NAMES}
+        self.servers = {name: {f"{name[0]}{n:03}": f"ssl:{address}:6643" for n, address in enumerate(addresses)} for name in NAMES}
         self.deaf, self.requests = deaf, 0
 
     def state_of(self, database: Any, _run: Any) -> dict[str, Any]:
