@@ -29,12 +29,13 @@ WORDS: dict[str, list[str]] = {
     "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"],
     "real": ["tests/unit", "tests/contract", "tests/real", "-m", "real and not several_hosts and not membership"],
     "several_hosts": ["tests/real", "-m", "several_hosts"],
+    "high_availability": ["tests/real/test_high_availability.py"],
     "membership": ["tests/real/test_membership.py", "-m", "membership"],
 }
-# What runs without a word: what every change must pass. The tests of several hosts take as long again as these.
-USUAL_WORDS = ("fast", "real")
+# What runs without a word: what every change must pass. All tests of several hosts take as long again as these.
+USUAL_WORDS = ("fast", "real", "high_availability")
 #: The cloud that a word's tests are about.
-CLOUDS = {"several_hosts": "lab-ha"}
+CLOUDS = dict.fromkeys(("several_hosts", "high_availability"), "lab-ha")
 MEMORY = Path("/dev/shm")  # noqa: S108
 MINIMUM_BYTES = 2 << 30
 
