@@ -219,7 +219,7 @@ def settle(module, name: str) -> None:
             module.fail_json(
                 msg=f"{name} was restarted and does not keep running: {unit.get('ActiveState', 'unknown')}\n{journal_of(module, name)}",
                 code="service.not_settled",
-                remedy=f"read `journalctl --unit {name}` on the host, mend the cause, and run it again; nothing else was restarted",
+                remedy=f"read `journalctl --unit {name}` on the host, mend the cause, and run it again",
             )
         time.sleep(0.5)
 
@@ -237,8 +237,6 @@ def carry_out(module, call: list) -> None:
             code="service.start_failed",
             remedy=f"read `journalctl --unit {call[-1]}` on the host, mend the cause, and run it again",
         )
-    if call[0] == "restart":
-        settle(module, call[-1])
     wait_for(module, module.params["healthy"] if disturbs else "", f"{call[-1]} had its {call[0]} and is not well")
 
 
@@ -272,6 +270,8 @@ def main() -> None:
     if not module.check_mode:
         for call in calls:
             carry_out(module, call)
+        for name in [call[-1] for call in calls if call[0] == "restart"]:
+            settle(module, name)
     actions = [" ".join(call) for call in calls]
     diff = {"prepared": "".join(f"systemctl {action}\n" for action in actions)}
     module.exit_json(changed=bool(calls), actions=actions, stale=stale, diff=diff)

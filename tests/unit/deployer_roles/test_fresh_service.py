@@ -131,15 +131,13 @@ def test_a_reload_asks_as_a_restart_does(fresh_service: ModuleType) -> None:
 
 
 def test_a_restarted_unit_that_ends_again_is_not_well(fresh_service: ModuleType) -> None:
-    calls = Calls("", "it is well")
+    calls = Calls("", "")
     calls.params["settle_seconds"] = 0.01
     calls.shown = "Id=a\nActiveState=activating\nActiveEnterTimestampMonotonic=1\n"
     with pytest.raises(SystemExit, match=r"service\.not_settled"):
-        fresh_service.carry_out(calls, ["restart", "a"])
-    assert "it is well" not in calls.ran
+        fresh_service.settle(calls, "a")
     calls.shown = "Id=a\nActiveState=active\nActiveEnterTimestampMonotonic=1\n"
-    fresh_service.carry_out(calls, ["restart", "a"])
-    assert calls.ran[-1] == "it is well"
+    fresh_service.settle(calls, "a")
 
 
 def test_files_read_at_the_start_want_a_restart_and_others_a_reload(fresh_service: ModuleType, tmp_path: Path) -> None:
