@@ -8,13 +8,14 @@ from typing import Any
 
 from tests.real.quickstart import Quickstart
 
-# One line a thing: KIND NAME. Each kind is what one of the engines below the cloud keeps.
+# One line a thing: KIND NAME. Each kind is what one of the engines below the cloud keeps. The patch to a physical network is one a host: it
+# comes with the first guest that needs it, and ovn-controller may keep it.
 INSPECT = r"""
 list() { kind=$1; shift; "$@" 2>/dev/null | sed "s|^|$kind |"; }
 names() { list "$1" ovn-nbctl --no-leader-only --bare --columns="$2" list "$1" | grep -v "^$1 *$"; }
 list domain virsh list --all --name | grep -v '^domain *$'
 list password virsh secret-list | grep iscsi
-list bridge-port ovs-vsctl list-ports br-int
+list bridge-port ovs-vsctl list-ports br-int | grep -v patch-br-int-to-localnet
 ip netns list 2>/dev/null | sed 's|^\([^ ]*\).*|netns \1|'
 for link in /sys/class/net/tap*; do [ -e "$link" ] && echo "tap ${link##*/}"; done
 for kind in Logical_Switch Logical_Switch_Port Logical_Router Logical_Router_Port Port_Group; do names $kind name; done
