@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
+import secrets
 import socket
 import struct
 import time
@@ -29,7 +29,8 @@ class Canary:
 
     async def run(self) -> None:
         """Until cancelled."""
-        loop, identity = asyncio.get_running_loop(), os.getpid() & 0xFFFF
+        # A number of its own: connection tracking on the way remembers that of an earlier canary for half a minute.
+        loop, identity = asyncio.get_running_loop(), secrets.randbelow(NUMBERS)
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as link:
             link.setblocking(False)
             link.connect((self.address, 0))
