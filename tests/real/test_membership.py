@@ -136,7 +136,7 @@ class Membership:
 
     def assert_well(self, *controllers: str) -> None:
         """Clusters, health, catalog, and writes in every service that keeps something on controllers."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while found := self.faults(controllers):
             assert time.monotonic() < deadline, "\n".join(found)
             time.sleep(2)
