@@ -14,7 +14,7 @@ OWN_VERBS = {
     "quickstart": "Make a working cloud in a lab host on this machine, boot its first instance and log in to it",
     "lab": "Make, remove or reboot the lab hosts of an inventory: lab up|down|reboot NAME",
     "test": "Run tests: fast (no root), real (a cloud), several_hosts, membership, molecule (labs); without a word: fast, real",
-    "bench": "Measure the cloud and print one JSON object: bench [embedded] [quickstart]",
+    "bench": "Measure the cloud and print one JSON object: bench [embedded] [quickstart], or bench scale",
     "faults": "Make faults in a living lab cloud under load and say what each cost: faults -i inventory/lab-ha [NAME …]",
     "lint": "Run every linter and type checker over the repository",
 }

@@ -24,14 +24,21 @@ FIRST_NUMBER = 11
 MOST_COMPUTES = 200
 SSH_OPTIONS = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
 
+# What a host must not have in common with another, or gets from the cloud itself.
+OWN_TRACES = (
+    "etc/hostname", "etc/hosts", "etc/machine-id", "etc/ssh/ssh_host_*", "etc/cloudd", "etc/cloudd-packages",
+    "etc/systemd/system/**/cloudd*", "var/lib/cloudd", "var/lib/systemd", "var/log/*", "var/cache/apt/*.bin",
+    "opt/cloudd/current", "run/*", "tmp/*",
+)  # fmt: skip
+
 
 def compute_name(number: int) -> str:
     """The first compute is number 1."""
     return f"cmp{number:03}"
 
 
-def inventory(computes: int, index: int, cache: Path) -> dict[str, Any]:
-    """The inventory of a cloud with so many compute hosts, in the form of hosts.yml."""
+def inventory(computes: int, index: int, cache: Path, layers: dict[int, list[str]] | None = None) -> dict[str, Any]:
+    """The inventory of a cloud with so many compute hosts, in the form of hosts.yml. `layers`: of some, what their disks are laid on."""
     prefix = f"10.{83 + index}"
     names = [CONTROLLER, *map(compute_name, range(1, computes + 1))]
     controller, members = {"hosts": {CONTROLLER: {}}}, {"hosts": {name: {} for name in names[1:]}}
@@ -69,7 +76,9 @@ def inventory(computes: int, index: int, cache: Path) -> dict[str, Any]:
         "base_packages": {"baremetal": ["ca-certificates", "ethtool", "iproute2", "kmod"], "compute": ["libvirt0"]},
     }
     groups = {"control": controller, "network": controller, "storage": controller, "compute": {**members, "vars": idle}}
-    hosts = {name: {"ansible_host": f"{prefix}.0.{FIRST_NUMBER + number}"} for number, name in enumerate(names)}
+    hosts: dict[str, dict[str, Any]] = {name: {"ansible_host": f"{prefix}.0.{FIRST_NUMBER + n}"} for n, name in enumerate(names)}
+    for number, directories in (layers or {}).items():
+        hosts[compute_name(number)]["lab_host_layers"] = directories
     planes = {"vars": reached, "children": {name: {} for name in groups}}
     return {"all": {"vars": variables, "hosts": hosts, "children": {**groups, "baremetal": planes}}}
 
@@ -105,6 +114,8 @@ class ScaleLab:
         self.computes = 0
         self.directory = paths.CACHE / "bench" / LAB
         self.cache = paths.CACHE / "lab"
+        self.model = paths.CACHE / "bench" / f"{LAB}-model"
+        self._layers: dict[int, list[str]] = {}
 
     def run(self, name: str, *arguments: str) -> Outcome:
         """Run a playbook of the repository over the lab's inventory. Raises StepFailed."""
@@ -114,15 +125,36 @@ class ScaleLab:
             raise StepFailed(f"{name} failed after {outcome.seconds:.0f} s (log {outcome.log}):\n{said}")
         return outcome
 
-    def power_on(self, computes: int) -> None:
-        """Have so many compute hosts in the inventory; those that are new are made and started, with no cloud on them."""
+    def power_on(self, computes: int, *, bare: bool = True) -> None:
+        """Have so many compute hosts in the inventory; those that are new are made and started, with no cloud on them.
+
+        Unless they shall be bare, they have the packages and the version of the first compute, on whose disk theirs are laid.
+        """
+        if not bare:
+            layers = self._model_layers()
+            self._layers |= dict.fromkeys(range(self.computes + 1, computes + 1), layers)
         new = [compute_name(number) for number in range(self.computes + 1, computes + 1)]
         if not self.computes:
             new.append(CONTROLLER)
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "hosts.yml").write_text(json.dumps(inventory(computes, self.index, self.cache), indent=1))
+        listed = inventory(computes, self.index, self.cache, self._layers)
+        (self.directory / "hosts.yml").write_text(json.dumps(listed, indent=1))
         self.computes = computes
         self.run("lab_up", "--limit", ",".join(["localhost", *new]))
+
+    def _model_layers(self) -> list[str]:
+        """A copy of the first compute's disk, without what makes it that host and a member of the cloud, and under it its base root."""
+        first = self.cache / "labs" / LAB / compute_name(1)
+        if not self.model.exists():
+            self.model.mkdir(parents=True)
+            subprocess.run(["cp", "--archive", str(first / "upper"), str(self.model / "disk")], check=True)
+            for pattern in OWN_TRACES:
+                for path in list((self.model / "disk").glob(pattern)):
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink(missing_ok=True)
+        return [str(self.model / "disk"), *(first / "base").read_text().splitlines()]
 
     def deploy(self) -> Outcome:
         """Bring all hosts of the inventory to the cloud."""
@@ -166,7 +198,8 @@ class ScaleLab:
             self.run("lab_down")
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
-            self.computes = 0
+            shutil.rmtree(self.model, ignore_errors=True)
+            self.computes, self._layers = 0, {}
             forget_cloud()
 
 

@@ -37,6 +37,11 @@ options:
   addresses: {type: dict, description: Name and management address of every host of the lab.}
   nameservers: {type: list, elements: str, description: Resolvers; without them those of this machine.}
   disk_gib: {type: int, default: 0, description: Size of the host's disk; 0 lets it share the machine's.}
+  layers:
+    type: list
+    elements: path
+    default: []
+    description: "Directories that a new host's disk is laid on, the topmost first; without any, the base root."
   timeout_seconds: {type: int, default: 60, description: How long ssh may take to answer.}
 """
 
@@ -118,6 +123,7 @@ def main() -> None:
             "authorized_key_path": path,
             "addresses": {"type": "dict"},
             "nameservers": {"type": "list", "elements": "str"},
+            "layers": {"type": "list", "elements": "path", "default": []},
             "disk_gib": {"type": "int", "default": 0},
             "timeout_seconds": {"type": "int", "default": 60},
         },

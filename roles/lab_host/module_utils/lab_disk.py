@@ -24,7 +24,7 @@ def create(place: Place, p: dict) -> None:
     mount_disk(place)
     for part in ("upper", "work"):
         (place.layers / part).mkdir()
-    (place.directory / "base").write_text(str((place.cache / "base/current").resolve()))
+    (place.directory / "base").write_text("\n".join(p["layers"] or [str((place.cache / "base/current").resolve())]))
     mount(place)
     write(place.root / "etc/hostname", f"{place.name}\n")
     write(place.root / "etc/machine-id", f"{uuid.uuid4().hex}\n")
@@ -82,8 +82,8 @@ def mount(place: Place) -> bool:
     if os.path.ismount(place.root):
         return False
     mount_disk(place)
-    base = (place.directory / "base").read_text()
-    layers = f"lowerdir={base},upperdir={place.layers}/upper,workdir={place.layers}/work"
+    base = (place.directory / "base").read_text().splitlines()
+    layers = f"lowerdir={':'.join(base)},upperdir={place.layers}/upper,workdir={place.layers}/work"
     run("mount", "-t", "overlay", "-o", layers, place.machine, str(place.root))
     return True
 

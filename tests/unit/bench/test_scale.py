@@ -64,6 +64,11 @@ def test_inventory_has_room_for_all_and_keeps_them_apart() -> None:
     assert set(listed["children"]["compute"]["hosts"]) == set(listed["hosts"]) - {CONTROLLER}
 
 
+def test_only_hosts_that_are_not_timed_have_the_disk_of_another() -> None:
+    hosts = inventory(3, 5, Path("/cache"), {2: ["/model", "/base"]})["all"]["hosts"]
+    assert [host.get("lab_host_layers") for host in hosts.values()] == [None, None, ["/model", "/base"], None]
+
+
 def test_inventory_sets_only_what_is_read() -> None:
     listed = inventory(1, 5, Path("/cache"))["all"]
     text = "".join(path.read_text() for folder in ("roles", "playbooks") for path in (paths.ROOT / folder).rglob("*.yml"))

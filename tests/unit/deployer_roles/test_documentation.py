@@ -29,8 +29,8 @@ ROLES = ["base", "certificates", "haproxy", "keepalived", "mariadb", "ovn", "lib
 COMPARED = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
 VERBS = {"main", "precheck", "install", "configure", "start", "verify", "stop", "leave", "forget", "remove"}
 UPGRADE_VERBS = {"restart", "deliver", "expand", "upgrade", "rollback", "finalize", "contract"}
-# Parts of a verb that other verbs use too.
-PARTS = {"rights", "settings", "records", "well", "tls"}
+# Parts of a verb that other verbs use too, or that concern some hosts only.
+PARTS = {"rights", "settings", "records", "well", "tls", "databases", "chassis", "daemon"}
 
 
 def compared(option: dict[str, Any]) -> dict[str, Any]:
