@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.cloud_host_view import find_service, host_view
+from ansible.module_utils.cloud_host_view import find_service, host_view, servers_on
 from ansible.module_utils.cloud_instance_move import finish_move, start_move
 from ansible.module_utils.cloud_session import Refusal
 
@@ -46,8 +46,7 @@ def _wished(before: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _servers(connection: Any, name: str) -> list[Any]:
-    found = [one for one in connection.compute.servers(details=True, all_projects=True, host=name) if one.compute_host == name]
-    return sorted(found, key=lambda one: (one.name, one.id))
+    return sorted(servers_on(connection, name), key=lambda one: (one.name, one.id))
 
 
 def _refusals(servers: list[Any]) -> list[str]:

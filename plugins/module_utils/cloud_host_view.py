@@ -24,10 +24,16 @@ def find_service(connection: Any, name: str) -> Any:
     raise Refusal(f"There is no compute host {name!r}. There are: {hosts}.")
 
 
+def servers_on(connection: Any, host: str) -> list[Any]:
+    """The servers of any project that are on that host."""
+    # Named as the SDK names it: what it knows as another attribute, such as `host`, it compares itself, and finds none.
+    found = connection.compute.servers(details=True, all_projects=True, compute_host=host)
+    return [server for server in found if server.compute_host == host]
+
+
 def host_view(connection: Any, service: Any) -> dict[str, Any]:
     """One host: whether it takes new instances, whether it is heard of, and which instances are on it."""
-    found = connection.compute.servers(details=True, all_projects=True, host=service.host)
-    servers = [server for server in found if server.compute_host == service.host]
+    servers = servers_on(connection, service.host)
     return {
         "name": service.host,
         "id": service.id,

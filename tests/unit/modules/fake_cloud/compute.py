@@ -71,8 +71,9 @@ class FakeCompute:
     def get_server(self, server: str) -> Any:
         return self.__servers.get(server)
 
-    def servers(self, details: bool = True, all_projects: bool = False, host: str | None = None) -> Iterator[Any]:
-        return (server for server in self.__servers.all() if host in (None, server.compute_host))
+    def servers(self, details: bool = True, all_projects: bool = False, **query: Any) -> Iterator[Any]:
+        """As the SDK: what is no parameter of the request is compared with the answer's attribute of that name."""
+        return (server for server in self.__servers.all() if all(getattr(server, name) == value for name, value in query.items()))
 
     def create_server(self, **attrs: Any) -> Any:
         self.__cloud.calls.append("create_server")
