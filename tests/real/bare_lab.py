@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,9 +71,7 @@ class BareLab:
         path.write_text(yaml.safe_dump(variables))
         return path
 
-    def write_hosts(
-        self, groups: dict[str, tuple[str, ...]] | None = None, hosts: tuple[str, ...] = tuple(HOSTS), **addresses: str
-    ) -> None:
+    def write_hosts(self, groups: dict[str, tuple[str, ...]] | None = None, *, hosts: Iterable[str] = HOSTS, **addresses: str) -> None:
         """Write the hosts' file: the hosts there are, who is in which plane if not as usual, and the addresses that are not their own."""
         planes = {"control": CONTROLLERS, "network": CONTROLLERS, "storage": CONTROLLERS, "compute": tuple(HOSTS)} | (groups or {})
         known: dict[str, dict[str, Any]] = {name: {"ansible_host": addresses.get(name, address_of(name))} for name in hosts}
