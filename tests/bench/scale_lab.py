@@ -121,7 +121,8 @@ class ScaleLab:
         """Run a playbook of the repository over the lab's inventory. Raises StepFailed."""
         outcome = playbook.run(paths.PLAYBOOKS / f"{name}.yml", ["-i", str(self.directory), *arguments], Silence())
         if not outcome.succeeded:
-            said = "\n".join(failure.text() for failure in outcome.failures)
+            # Where many hosts fail, they do for one reason.
+            said = "\n".join(failure.text() for failure in outcome.failures[:3])
             raise StepFailed(f"{name} failed after {outcome.seconds:.0f} s (log {outcome.log}):\n{said}")
         return outcome
 

@@ -28,8 +28,15 @@ options:
 """
 
 # The least that labs need of the machine's kernel: packets pass through, and hosts watch files, all of them in this machine's name
-# (some nine times a host; Debian allows 128, and the next host does not boot).
-SETTINGS = {Path("/proc/sys/net/ipv4/ip_forward"): 1, Path("/proc/sys/fs/inotify/max_user_instances"): 4096}
+# (some nine times a host; Debian allows 128, and the next host does not boot). Whom each knows on each network stands in one table of
+# the kernel (two dozen hosts that all speak to each other fill Debian's 1024 entries, and nobody finds anybody any more).
+NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh/default")
+SETTINGS = {
+    Path("/proc/sys/net/ipv4/ip_forward"): 1,
+    Path("/proc/sys/fs/inotify/max_user_instances"): 4096,
+    NEIGHBOURS / "gc_thresh2": 32768,
+    NEIGHBOURS / "gc_thresh3": 65536,
+}
 
 
 class NetworkError(Exception):
