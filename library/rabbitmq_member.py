@@ -263,7 +263,8 @@ def main() -> None:
     """Find out, and act."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     member = Member(module)
-    if module.check_mode and module.get_bin_path("rabbitmqctl") is None:
+    # A host that has left is bare.
+    if (module.check_mode or module.params["state"] == "absent") and module.get_bin_path("rabbitmqctl") is None:
         module.exit_json(changed=False, actions=[])
     if module.params["state"] == "absent":
         leave(member, _own_name())

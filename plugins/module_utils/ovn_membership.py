@@ -104,6 +104,9 @@ def state_of(database: Database, run: Run) -> dict[str, Any]:
     schema = SCHEMAS[database.name]
     found: dict[str, Any] = {"kind": "none", "content": False, "running": False}
     found |= {"cluster_id": "", "server_id": "", "address": "", "servers": {}}
+    # Neither: nobody to ask, and on a bare host nothing to ask with.
+    if not (os.path.exists(database.path) or os.path.exists(database.control)):
+        return found
     status, out, _ = run(["ovn-appctl", "--timeout=5", "-t", database.control, "cluster/status", schema])
     found["running"] = status == 0
     live = parse_status(out) if status == 0 else {}
