@@ -200,6 +200,7 @@ def test_a_dead_one_is_replaced(cloud: Membership) -> None:
 
 def test_a_living_one_leaves(cloud: Membership) -> None:
     cloud.must("remove_host", "-e", "host=ctl2")
+    cloud.must("remove_host", "-e", "host=ctl2")
     assert cloud.on("ctl2", command=REMAINS) == [BARE]
     cloud.name_hosts("ctl4", "ctl3")
     assert "inventory.control_even" in cloud.must("reconfigure")
