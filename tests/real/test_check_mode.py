@@ -24,8 +24,8 @@ def cloudctl(verb: str, *flags: str) -> str:
 
 
 def told(said: str) -> list[str]:
-    """The tasks that changed something and what differs, without the table of stages behind them."""
-    return [line for line in said.splitlines() if line.endswith(")") and "  (" in line and not line.startswith(" ")]
+    """The tasks that changed something and what differs, without the table of stages and the closing line."""
+    return [line for line in said.splitlines() if line.endswith(")") and "  (" in line and not line.startswith((" ", "deploy: "))]
 
 
 def secrets() -> set[str]:

@@ -96,6 +96,22 @@ def test_switch_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
     assert [switches.may_offload("br-int") for _ in range(3)] == [True, False, False]
 
 
+def test_ports_that_a_power_cut_left_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def run(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+        calls.append(" ".join(command[2:]))
+        return subprocess.CompletedProcess(command, 0, "tap1\ntap2\n" if "find" in command else "", "")
+
+    monkeypatch.setattr(switch.subprocess, "run", run)
+    switch.forget_ports("s1")
+    assert calls == [
+        "--bare --columns=name find Interface external_ids:vm-id=s1",
+        "--if-exists del-port tap1",
+        "--if-exists del-port tap2",
+    ]
+
+
 def test_a_volume_of_another_host_is_reached_by_qemu_itself_and_no_password_shows() -> None:
     connection = {
         "driver": "iscsi",

@@ -38,7 +38,7 @@ from cloudd.compute.drivers.libvirt.domain_xml import (
 from cloudd.compute.drivers.libvirt.migration import LiveMigrations
 from cloudd.compute.drivers.libvirt.power import plug_out, shut_down
 from cloudd.compute.drivers.libvirt.secret import forget_secret, secret_names, set_secrets
-from cloudd.compute.drivers.libvirt.switch import Switches
+from cloudd.compute.drivers.libvirt.switch import Switches, forget_ports
 from cloudd.compute.drivers.libvirt.transfer import make_offered, offered_files
 
 _POWER_STATES = {
@@ -189,6 +189,8 @@ class LibvirtDriver(ComputeDriver):
                 self._connection.domain(server_id).undefine()
         for name in passwords:
             forget_secret(self._connection.open(), name)
+        if self._features.real:
+            forget_ports(server_id)
         if not keep_disks:
             self._exports.close(server_id)
             self._disks.remove(server_id)

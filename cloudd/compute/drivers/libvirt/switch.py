@@ -1,4 +1,4 @@
-"""What a host's Open vSwitch can do with the packets that guests leave unfinished."""
+"""A host's Open vSwitch: what it can do with the packets that guests leave unfinished, and which ports it keeps of servers."""
 
 import logging
 import subprocess
@@ -35,9 +35,24 @@ class Switches:
         return answer
 
 
+def forget_ports(server_id: str) -> None:
+    """Remove the ports that a power cut left of a server which is gone from this host; libvirt itself removes them of one it ends."""
+    try:
+        names = _run("--bare", "--columns=name", "find", "Interface", f"external_ids:vm-id={server_id}").split()
+        for name in names:
+            _run("--if-exists", "del-port", name)
+    except FileNotFoundError:
+        return
+    except subprocess.SubprocessError as error:
+        _LOG.warning("ovs-vsctl does not let go of the ports of server %s: %s; is ovsdb-server running on this host?", server_id, error)
+
+
 def _ask(bridge: str) -> bool:
-    arguments = ["get", "Bridge", bridge, "datapath_type", "--", "--if-exists", "get", "Open_vSwitch", "."]
-    command = ["ovs-vsctl", "--timeout=5", *arguments, "other_config:userspace-tso-enable"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
-    datapath, _, offload = done.stdout.partition("\n")
+    offloads = ("--", "--if-exists", "get", "Open_vSwitch", ".", "other_config:userspace-tso-enable")
+    datapath, _, offload = _run("get", "Bridge", bridge, "datapath_type", *offloads).partition("\n")
     return datapath.strip().strip('"') != "netdev" or offload.strip().strip('"') == "true"
+
+
+def _run(*arguments: str) -> str:
+    command = ["ovs-vsctl", "--timeout=5", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
