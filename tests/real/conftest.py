@@ -15,6 +15,7 @@ from tests.real.quickstart import CLOUD, INVENTORY, ROOT, Quickstart, is_living
 
 # What real tests make is named so, and whatever a failed test leaves is found by it.
 PREFIX = "realtest-"
+FAILED_STEP = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +65,17 @@ def leak_check(quickstart: Quickstart) -> Iterator[None]:
     left = sweep(quickstart)
     assert not left, f"the tests did not delete: {left}"
     assert_as_before(quickstart, before)
+
+
+@pytest.fixture
+def steps(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For a module whose tests stand on those before them: after a failure the rest cannot be judged."""
+    stash, failures = request.node.parent.stash, request.session.testsfailed
+    if FAILED_STEP in stash:
+        pytest.skip(f"stands on {stash[FAILED_STEP]}, which failed")
+    yield
+    if request.session.testsfailed > failures:
+        stash[FAILED_STEP] = request.node.name
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,13 @@ def is_living() -> bool:
         return False
 
 
+def cloudctl(*words: str) -> str:
+    """Run a verb that must succeed, as an operator does; returns what it prints."""
+    done = subprocess.run([str(ROOT / "cloudctl"), *words], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"./cloudctl {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-1500:]}"
+    return done.stdout
+
+
 class Quickstart:
     """The cloud: `openstack` runs the client, `connection` is the SDK's, `on_host` runs a command on the host."""
 

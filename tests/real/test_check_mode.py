@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 import pytest
 import yaml
 
-from tests.real.quickstart import INVENTORY, ROOT, Quickstart
+from tests.real.quickstart import INVENTORY, Quickstart, cloudctl
 
 pytestmark = pytest.mark.real
 
 CHANGED = re.compile(r"changed=(\d+)")
 
 
-def cloudctl(verb: str, *flags: str) -> str:
-    """What the operator's command says of a run that succeeds."""
-    command = [str(ROOT / "cloudctl"), verb, "-i", str(INVENTORY), "--diff", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def deploy(*flags: str) -> str:
+    """What the operator's command says of a deployment, and shows of its differences."""
+    return cloudctl("deploy", "-i", str(INVENTORY), "--diff", *flags)
 
 
 def told(said: str) -> list[str]:
@@ -35,7 +31,7 @@ def secrets() -> set[str]:
 
 
 def test_nothing_is_foretold_where_nothing_is_to_be_done(quickstart: Quickstart) -> None:
-    said = cloudctl("deploy", "--check")
+    said = deploy("--check")
     assert CHANGED.findall(said) == ["0"]
     assert told(said) == []
 
@@ -43,18 +39,18 @@ def test_nothing_is_foretold_where_nothing_is_to_be_done(quickstart: Quickstart)
 def test_a_changed_option_is_foretold_as_it_then_comes(quickstart: Quickstart) -> None:
     before = quickstart.on_hosts("cat /etc/cloudd/*.yaml; systemctl show --property=ActiveEnterTimestampMonotonic 'cloudd-*'")
     option = ("-e", "cloudd_log_level=debug")
-    foretold = cloudctl("deploy", "--check", *option)
+    foretold = deploy("--check", *option)
     assert quickstart.on_hosts("cat /etc/cloudd/*.yaml; systemctl show --property=ActiveEnterTimestampMonotonic 'cloudd-*'") == before
     try:
-        came = cloudctl("deploy", *option)
+        came = deploy(*option)
         assert CHANGED.findall(foretold) == CHANGED.findall(came) != ["0"]
         assert told(foretold) == told(came)
         assert quickstart.on_hosts("cat /etc/cloudd/*.yaml") != before
     finally:
-        cloudctl("deploy")
+        deploy()
     differs = [line.strip() for line in foretold.splitlines() if re.match(r"    [-+] ", line)]
     assert set(differs) == {"-  level: info", "+  level: debug"}
     assert re.search(r"systemctl restart cloudd-\w+\.service", foretold)
     assert not [unit for unit in ("mariadb", "rabbitmq-server", "libvirtd", "ovn-controller") if f"restart {unit}" in foretold]
     assert not [secret for secret in secrets() if secret in foretold + came]
-    assert CHANGED.findall(cloudctl("deploy", "--check")) == ["0"]
+    assert CHANGED.findall(deploy("--check")) == ["0"]

@@ -6,7 +6,6 @@ import json
 import secrets
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.real.guest import Guest
 from tests.real.host_state import assert_as_before, things
 from tests.real.quickstart import Quickstart
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600), pytest.mark.usefixtures("steps")]
 
 NETWORK, SUBNET, ROUTER, GROUP, KEY = (PREFIX + noun for noun in ("network", "subnet", "router", "group", "key"))
 ONE, TWO, THREE, VOLUME, ROOT_VOLUME = (PREFIX + noun for noun in ("one", "two", "three", "volume", "root"))
@@ -34,7 +33,6 @@ class Walk:
         self.volume_id = ""
         self.guests: dict[str, Guest] = {}
         self.icmp_rule = ""
-        self.failed_step: str | None = None
 
     def give_floating_ip(self, server: str) -> Guest:
         made = self.cloud.openstack("floating", "ip", "create", "public", "--description", PREFIX + server)
@@ -58,17 +56,6 @@ def walk(quickstart: Quickstart, guest_key: Path, leak_check: None) -> Walk:
     walk = Walk(quickstart, guest_key)
     walk.before = things(quickstart)
     return walk
-
-
-@pytest.fixture(autouse=True)
-def _step(walk: Walk, request: pytest.FixtureRequest) -> Any:
-    """Each step stands on the ones before it: after a failure the rest cannot be judged."""
-    if walk.failed_step:
-        pytest.skip(f"stands on {walk.failed_step}, which failed")
-    failures = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failures:
-        walk.failed_step = request.node.name
 
 
 def test_network_with_router_and_gateway(walk: Walk) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -14,7 +13,7 @@ from tests.faults.__main__ import Trial
 from tests.faults.fault import faults
 from tests.faults.instance import Instance, make_canary, remove_canary
 from tests.faults.lab import Lab
-from tests.real.quickstart import INVENTORY, ROOT, Quickstart
+from tests.real.quickstart import INVENTORY, Quickstart, cloudctl
 
 pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(2400)]
 
@@ -25,13 +24,6 @@ SAMPLE = (
     "power off the controller with the virtual address",
     "cut the controller with the virtual address from the others",
 )
-
-
-def cloudctl(*words: str) -> str:
-    """Run a verb as an operator does; returns what it prints."""
-    done = subprocess.run([str(ROOT / "cloudctl"), *words], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, f"./cloudctl {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-1500:]}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.real.conftest import PREFIX, sweep
 from tests.real.quickstart import CLOUD, INVENTORY, ROOT, Quickstart
 from tests.real.reachable import Reachable
 
-pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.several_hosts, pytest.mark.timeout(400), pytest.mark.usefixtures("steps")]
 
 PLAY = Path(__file__).parent / "plays" / "cloud_moves.yml"
 VOLUME, ROOT_VOLUME = PREFIX + "data", PREFIX + "root"
@@ -30,7 +30,7 @@ class Guests:
     def __init__(self, cloud: Quickstart, key: Path) -> None:
         self.cloud, self.key, self.lab = cloud, key, Lab(INVENTORY)
         self.one, self.other = sorted(hypervisor.name for hypervisor in cloud.connection.compute.hypervisors())
-        self.failed_step, self.starts_before = "", 0
+        self.starts_before = 0
 
     def prepare(self) -> None:
         """Make the two, up, with their data, and both hosts in service."""
@@ -116,17 +116,6 @@ def guests(quickstart: Quickstart, guest_key: Path, leak_check: None) -> Iterato
     finally:
         made.make_whole()
         sweep(quickstart)
-
-
-@pytest.fixture(autouse=True)
-def _step(guests: Guests, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each stands on those before: after a failure the rest cannot be judged."""
-    if guests.failed_step:
-        pytest.skip(f"stands on {guests.failed_step}, which failed")
-    failures = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failures:
-        guests.failed_step = request.node.name
 
 
 def test_drain_moves_guests_while_they_run(guests: Guests, record_property: Any) -> None:
