@@ -150,6 +150,20 @@ def test_an_inventory_with_mistakes(lab: BareLab) -> None:
     assert "cloud_name" in told["inventory.variable_unknown"].remedy
 
 
+def test_an_option_that_its_role_cannot_take_stops_whatever_part_is_deployed(lab: BareLab) -> None:
+    extra = lab.write("host_vars/two.yml", cloudd_tenant_mtu="abc")
+    try:
+        runs = [lab.cloudctl("prechecks"), lab.cloudctl("deploy", "--tags", "cloudd")]
+    finally:
+        extra.unlink()
+    for run in runs:
+        assert run.status == 1
+        (told,) = run.failures
+        assert told.code == "inventory.option_invalid"
+        assert "host_vars/two.yml:1: cloudd_tenant_mtu is 'abc' on two" in told.reason
+        assert "role cloudd" in told.remedy
+
+
 def test_two_hosts_with_one_address(lab: BareLab) -> None:
     lab.write_hosts(hosts=("one", "four"), four=address_of("one"))
     try:
