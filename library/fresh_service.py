@@ -91,6 +91,10 @@ actions:
   description: What was done, as arguments to systemctl.
   type: list
   returned: always
+running:
+  description: Those of O(units) that ran when the module came.
+  type: list
+  returned: always
 stale:
   description: Units, those of O(watched) and O(reloaded) included, that ran on older files or settings when the module came.
   type: list
@@ -274,7 +278,8 @@ def main() -> None:
             settle(module, name)
     actions = [" ".join(call) for call in calls]
     diff = {"prepared": "".join(f"systemctl {action}\n" for action in actions)}
-    module.exit_json(changed=bool(calls), actions=actions, stale=stale, diff=diff)
+    running = [name for name in names if units.get(name, {}).get("ActiveState") == "active"]
+    module.exit_json(changed=bool(calls), actions=actions, running=running, stale=stale, diff=diff)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ options:
     description: The CIDR of each network on which the host must have exactly one NIC, by the network's name.
     type: dict
     required: true
+  cloud_networks:
+    description: The networks of the cloud by name, each with its C(cidr); what RV(ansible_facts) tells of.
+    type: dict
+    default: {}
   virtual_address:
     description: An address that moves between hosts, and so says nothing about which NIC is on a network.
     type: str
@@ -64,6 +68,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What module M(host_facts) tells, so that the run need not look again.
+  type: dict
+  returned: always
 problems:
   description: What is wrong, each with C(code), C(reason) and C(remedy).
   type: list
@@ -90,6 +98,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.host_shape import shape_of
 
 DEBIAN_RELEASE = 12
 UBUNTU_RELEASE = 22.04
@@ -293,6 +302,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "networks": {"type": "dict", "required": True},
+            "cloud_networks": {"type": "dict", "default": {}},
             "virtual_address": {"type": "str", "default": ""},
             "external_interface": {"type": "str", "default": ""},
             "ports": {"type": "list", "elements": "dict", "default": []},
@@ -318,7 +328,7 @@ def main():
     problems += clock_problems(time.time() - wanted["deployer_time"] if wanted["deployer_time"] else 0.0, wanted["clock_skew_seconds"])
     problems += name_problems(read_mirror_names(), resolves)
     view = {"networks": found, "served": served_ports(wanted["ports"], listeners)}
-    module.exit_json(changed=False, problems=problems, view=view)
+    module.exit_json(changed=False, problems=problems, view=view, ansible_facts=shape_of(wanted["cloud_networks"], links))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Action `host_certificate`: keeps, on the deployment host, the cloud's certificate authority and each host's certificate.
+"""Action `host_certificate`: keeps the cloud's authority and each host's certificate on the deployment host, and gives them to the hosts.
 
 The directory holds `ca.pem`, `ca.key` (the cloud's own authority) and `hosts/<name>.pem`, `hosts/<name>.key`. Keys never leave it
 but for the host they belong to, and are never shown.
@@ -216,18 +216,27 @@ def keep(wanted: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Arguments: `directory`, `name` (host), `subject_names`, `authority_name`, `authority_days`, `days`, `renew_days`, and optionally
-    `ca_certificate_path` with `ca_key_path`, a supplied authority. Returns the paths `ca`, `certificate`, `key` on the deployment host.
-    """
+    """Takes the arguments that library/host_certificate.py documents; keeps the files here, and has the module bring them to the host."""
 
     TRANSFERS_FILES = False
-    _requires_connection = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Keep the certificate and tell where it is."""
+        """Keep the certificate, and bring it to the host."""
         super().run(tmp, task_vars)
         try:
-            return keep(self._task.args, check_mode=self._task.check_mode)
+            kept = keep(self._task.args, check_mode=self._task.check_mode)
         except CertificateError as error:
             return {"failed": True, "code": "certificates.unusable", "msg": str(error), "remedy": error.remedy}
+        # In check mode there may be none yet, and all that can be told is that one will come.
+        foretold = self._task.check_mode and kept["changed"]
+        contents = {name: "(new)" if foretold else Path(kept[name]).read_text() for name in ("ca", "certificate", "key")}
+        places = {name: self._task.args[name] for name in ("group", "path") if name in self._task.args}
+        result = dict(self._execute_module(module_args={**places, **contents}, task_vars=task_vars))
+        # Nothing of the key is to be told, neither here nor in a log.
+        result.pop("invocation", None)
+        if not result.get("failed"):
+            result |= {"reason": kept["reason"], "changed": bool(result["changed"] or kept["changed"])}
+            if self._task.diff and result["changed"]:
+                result["diff"] = {"prepared": "\n".join(result["written"])}
+        return result

@@ -42,8 +42,7 @@ def rendered(file: str = "cloudd.yaml", **changes: Any) -> dict[str, Any]:
     tasks = loader.load_from_file(str(ROOT / "roles/cloudd/tasks/settings.yml"), trusted_as_template=True)
     content = next(task["settings_file"]["content"] for task in tasks if "settings_file" in task)
     variables = defaults | private | HOST | changes
-    files = Templar(loader, variables).template(private["__cloudd_files"])
-    text = Templar(loader, variables | {"item": file, "__cloudd_files": files}).template(content)
+    text = Templar(loader, variables | {"item": file}).template(content)
     values: dict[str, Any] = yaml.safe_load(text)
     return values
 

@@ -15,7 +15,7 @@ RELEASE = "6.1.0"
 
 @pytest.fixture
 def host_facts(load: Callable[[str], ModuleType]) -> ModuleType:
-    return load("library/host_facts.py")
+    return load("plugins/module_utils/host_shape.py")
 
 
 def link(name: str, *addresses: str, **more: Any) -> dict[str, Any]:

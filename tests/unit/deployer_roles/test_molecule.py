@@ -22,7 +22,8 @@ def plays(path: str) -> list[dict[str, Any]]:
 def roles_of(tag: str) -> set[str]:
     """The roles that a deployment with just this tag runs."""
     there = plays("playbooks/bootstrap_servers.yml") + plays("playbooks/deploy.yml")
-    return {entry["role"] for play in there if tag in play["tags"] for entry in play.get("roles", [])}
+    imported = [task.get("ansible.builtin.import_role", {}) for play in there if tag in play["tags"] for task in play["tasks"]]
+    return {role["name"] for role in imported if "name" in role and "tasks_from" not in role}
 
 
 def test_every_role_of_a_deployment_has_a_scenario() -> None:
