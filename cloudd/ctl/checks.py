@@ -30,7 +30,7 @@ WORDS: dict[str, list[str]] = {
     "real": ["tests/unit", "tests/contract", "tests/real", "-m", "real and not several_hosts and not membership"],
     "several_hosts": ["tests/real", "-m", "several_hosts"],
     "high_availability": ["tests/real/test_high_availability.py"],
-    "membership": ["tests/real/test_membership.py", "-m", "membership"],
+    "membership": ["tests/real", "-m", "membership"],
 }
 # What runs without a word: what every change must pass. All tests of several hosts take as long again as these.
 USUAL_WORDS = ("fast", "real", "high_availability")

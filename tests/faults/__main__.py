@@ -71,7 +71,12 @@ class Cost:
 
 class Trial:
     def __init__(self, lab: Lab) -> None:
-        settings = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"][lab.variables["cloud_name"]]
+        name = lab.variables["cloud_name"]
+        clouds = yaml.safe_load(CLOUDS_YAML.read_text())["clouds"] if CLOUDS_YAML.exists() else {}
+        if name not in clouds:
+            verbs = " and ".join(f"./cloudctl {verb} -i {lab.inventory}" for verb in ("deploy", "post_deploy"))
+            sys.exit(f"cloudctl faults: clouds.yaml knows no cloud {name}; run {verbs} first")
+        settings = clouds[name]
         self.lab = lab
         self.api = Api(f"https://{lab.variables['api_address']}", settings["cacert"], settings["auth"])
         self.health = Health(lab, self.api)
