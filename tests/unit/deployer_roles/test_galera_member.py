@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import signal
+import subprocess
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -124,3 +127,48 @@ def test_a_view_without_quorum_is_not_remembered(member: ModuleType, tmp_path: P
 )
 def test_only_members_in_sync_are_written_to(member: ModuleType, status: dict[str, str], writable: bool) -> None:
     assert member.is_writable(status) is writable
+
+
+RUNNING = {"phase": "running", "synced": True}
+
+
+@pytest.mark.parametrize(
+    ("status", "others", "other"),
+    [
+        ({"wsrep_cluster_status": "non-Primary"}, {"b": RUNNING | {"primary": False}, "c": RUNNING | {"primary": True}}, "c"),
+        ({"wsrep_cluster_status": "Disconnected"}, {"b": RUNNING | {"primary": True}}, "b"),
+        # Nobody has a quorum: Galera brings them together again.
+        ({"wsrep_cluster_status": "non-Primary"}, {"b": RUNNING | {"primary": False}, "c": waiting(7)}, ""),
+        # It receives its data, or it is not there at all.
+        ({"wsrep_cluster_status": "Primary", "wsrep_ready": "OFF"}, {"b": RUNNING | {"primary": True}}, ""),
+        ({}, {"b": RUNNING | {"primary": True}}, ""),
+    ],
+)
+def test_a_database_outside_of_a_living_cluster_is_seen(
+    member: ModuleType, status: dict[str, str], others: dict[str, dict[str, Any]], other: str
+) -> None:
+    assert member.is_left_behind(status, others) == other
+
+
+def test_a_database_that_stays_outside_is_ended(member: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ended(Exception):
+        """The watch goes on for ever otherwise."""
+
+    class Outside:
+        def status(self) -> dict[str, str]:
+            if database.poll() is not None:
+                raise Ended
+            return {"wsrep_cluster_status": "non-Primary"}
+
+    with subprocess.Popen(["sleep", "60"]) as database:
+        (tmp_path / "pid").write_text(f"{database.pid}\n")
+        monkeypatch.setattr(member, "PID", tmp_path / "pid")
+        monkeypatch.setattr(member, "WATCH_SECONDS", 0.05)
+        monkeypatch.setattr(member, "LEFT_BEHIND_SECONDS", 0.2)
+        monkeypatch.setattr(member, "settings", dict)
+        monkeypatch.setattr(member, "states_of_others", lambda _mine: {"b": RUNNING | {"primary": True}})
+        begun = time.monotonic()
+        with pytest.raises(Ended):
+            member.keep_watch(Outside())
+        assert time.monotonic() - begun > 0.2
+    assert database.returncode == -signal.SIGKILL
