@@ -253,10 +253,12 @@ def main() -> None:
     names, watched, reloaded = (module.params[name] for name in ("units", "watched", "reloaded"))
     everyone = list(dict.fromkeys([*names, *watched, *reloaded]))
     _, shown, _ = module.run_command(["systemctl", "show", f"--property={PROPERTIES}", *everyone], check_rc=True)
-    _, loaded, _ = module.run_command(["systemctl", "show", "--property=UnitsLoadTimestampMonotonic", "--value"], check_rc=True)
+    # The second is of the boot, and the first of a reload since.
+    moments = "--property=UnitsLoadTimestampMonotonic,UnitsLoadFinishTimestampMonotonic"
+    _, loaded, _ = module.run_command(["systemctl", "show", moments, "--value"], check_rc=True)
     units = parse_show(shown)
     now, monotonic, foretold = time.time(), time.monotonic(), tuple(module.params["foretold"])
-    loaded_at = now - monotonic + int(loaded.strip() or 0) / 1e6
+    loaded_at = now - monotonic + max(map(int, loaded.split()), default=0) / 1e6
     for name, unit in units.items():
         # systemd itself does not see a directory of additions that is new.
         if newest(unit_files(name, unit, foretold=foretold), foretold) > loaded_at:

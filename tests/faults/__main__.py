@@ -56,6 +56,7 @@ class Cost:
     writes_promised: int
     writes_lost: int
     canary_lost: int
+    canary_lost_after_seconds: list[float]
     recovery_seconds: float
     #: what is still wrong at the end; it is empty where the cloud healed by itself
     complaints: list[str]
@@ -108,6 +109,7 @@ class Trial:
                 with contextlib.suppress(AssertionError):
                     await fault.mend()
         ended = time.monotonic()
+        lost = canary.lost(struck, ended)
         complaints += await self.health.doubles()
         return Cost(
             fault=fault.name,
@@ -116,7 +118,8 @@ class Trial:
             longest_outage_seconds=round(longest_outage_seconds(load.samples, struck - BEFORE_SECONDS / 2), 1),
             writes_promised=len(load.promised),
             writes_lost=len(await load.lost()),
-            canary_lost=canary.lost(struck, ended),
+            canary_lost=len(lost),
+            canary_lost_after_seconds=lost,
             recovery_seconds=round(recovery, 1),
             complaints=complaints,
             errors=dict(Counter(str(sample.error)[:60] for sample in failed(load.samples))),

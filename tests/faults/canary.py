@@ -60,10 +60,10 @@ class Canary:
             full = newest - (newest - number) % NUMBERS
             self.returned.setdefault(full, time.monotonic())
 
-    def lost(self, since: float, until: float) -> int:
-        """How many of the packets sent in that time did not return in time."""
-        return sum(
-            self.returned.get(number, float("inf")) - moment > PATIENCE_SECONDS
+    def lost(self, since: float, until: float) -> list[float]:
+        """When those of the packets sent in that time left that did not return in time, in seconds after its beginning."""
+        return [
+            round(moment - since, 1)
             for number, moment in self.sent.items()
-            if since <= moment <= until - PATIENCE_SECONDS
-        )
+            if since <= moment <= until - PATIENCE_SECONDS and self.returned.get(number, float("inf")) - moment > PATIENCE_SECONDS
+        ]

@@ -124,7 +124,7 @@ class Cloud:
             writes_promised=len(load.promised),
             writes_lost=len(lost),
             canary_sent=len(canary.sent),
-            canary_lost=canary.lost(begun, ended),
+            canary_lost=len(canary.lost(begun, ended)),
             seconds=ended - begun,
         )
 
