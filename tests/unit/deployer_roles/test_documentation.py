@@ -30,7 +30,7 @@ COMPARED = {"type": "str", "required": False, "default": None, "choices": None, 
 VERBS = {"main", "precheck", "install", "configure", "start", "verify", "stop", "leave", "forget", "remove"}
 UPGRADE_VERBS = {"restart", "deliver", "expand", "upgrade", "rollback", "finalize", "contract"}
 # Parts of a verb that other verbs use too, or that concern some hosts only.
-PARTS = {"api", "rights", "settings", "records", "well", "tls", "databases", "chassis", "daemon", "packages", "kernel"}
+PARTS = {"api", "part", "rights", "settings", "records", "well", "tls", "databases", "chassis", "daemon", "packages", "kernel"}
 
 
 def compared(option: dict[str, Any]) -> dict[str, Any]:
