@@ -150,6 +150,13 @@ def test_a_database_outside_of_a_living_cluster_is_seen(
     assert member.is_left_behind(status, others) == other
 
 
+def raised(error: Exception | None) -> dict[str, Any]:
+    """Settings, once they can be read."""
+    if error is not None:
+        raise error
+    return {}
+
+
 def test_a_database_that_stays_outside_is_ended(member: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Ended(Exception):
         """The watch goes on for ever otherwise."""
@@ -165,7 +172,8 @@ def test_a_database_that_stays_outside_is_ended(member: ModuleType, tmp_path: Pa
         monkeypatch.setattr(member, "PID", tmp_path / "pid")
         monkeypatch.setattr(member, "WATCH_SECONDS", 0.05)
         monkeypatch.setattr(member, "LEFT_BEHIND_SECONDS", 0.2)
-        monkeypatch.setattr(member, "settings", dict)
+        read = iter([ValueError("half written")])
+        monkeypatch.setattr(member, "settings", lambda: raised(next(read, None)))
         monkeypatch.setattr(member, "states_of_others", lambda _mine: {"b": RUNNING | {"primary": True}})
         begun = time.monotonic()
         with pytest.raises(Ended):
