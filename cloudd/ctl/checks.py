@@ -65,11 +65,14 @@ def run_tests(arguments: list[str]) -> int:
 def run_to_its_end(command: list[str], environment: dict[str, str]) -> int:
     """Run pytest. Told to stop, pass that on and wait, for it has servers to stop and then we its files to clear away."""
     begun: list[subprocess.Popen[bytes]] = []
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: [tests.send_signal(signal.SIGINT) for tests in begun]),
-        # The terminal tells pytest as well. Where a shell had us ignore it, in the background, pytest would too: what has a handler here has none there.
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-    }
+
+    def pass_on(*_: object) -> None:
+        for tests in begun:
+            tests.send_signal(signal.SIGINT)
+
+    # The terminal tells pytest of SIGINT itself. A shell that runs us in the background has it ignored, which pytest would inherit,
+    # unless there is a handler here.
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on), signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}
     try:
         with subprocess.Popen(command, cwd=paths.ROOT, env=environment) as tests:
             begun.append(tests)
