@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import openstack
 import yaml
 
 from tests.faults.lab import Host, Lab
+from tests.real.lab_traces import traces
 from tests.real.quickstart import BIN, ROOT
 
 CONTROLLERS = {f"ctl{number}": 10 + number for number in range(1, 6)}
@@ -157,3 +160,19 @@ class ControlPlane:
         image = connection.image.create_image(name="of-members", disk_format="raw", container_format="bare", data=b"members" * 1000)
         assert connection.image.get_image(image.id).status == "active"
         connection.image.delete_image(image.id)
+
+
+@contextmanager
+def deployed(cloud: ControlPlane, *controllers: str) -> Iterator[ControlPlane]:
+    """The lab of all its hosts, and the cloud on these controllers of it; in the end neither is left."""
+    cloud.play("lab_down")
+    try:
+        cloud.play("lab_up")
+        cloud.name_hosts(*controllers)
+        for verb in ("deploy", "guest_images", "post_deploy"):
+            cloud.must(verb)
+        yield cloud
+    finally:
+        cloud.run("destroy", "--yes-i-really-really-mean-it")
+        cloud.play("lab_down")
+    assert not traces(cloud.name, cloud.index), "the lab left something behind"

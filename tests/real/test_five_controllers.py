@@ -9,8 +9,7 @@ import keystoneauth1.exceptions
 import openstack
 import pytest
 
-from tests.real.control_plane import BARE, COMPUTES, CONTROLLERS, REMAINS, ControlPlane
-from tests.real.lab_traces import traces
+from tests.real.control_plane import BARE, COMPUTES, CONTROLLERS, REMAINS, ControlPlane, deployed
 
 pytestmark = [pytest.mark.real, pytest.mark.membership, pytest.mark.timeout(1800)]
 
@@ -21,17 +20,8 @@ ORDER = ("ctl4", "ctl2", "ctl5", "ctl1", "ctl3")
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A lab of its own, and a cloud on its five controllers and one compute host."""
-    made = ControlPlane(tmp_path_factory.mktemp("inventory"), NAME, INDEX, *ORDER)
-    made.play("lab_down")
-    try:
-        made.play("lab_up")
-        for verb in ("deploy", "guest_images", "post_deploy"):
-            made.must(verb)
-        yield made
-    finally:
-        made.run("destroy", "--yes-i-really-really-mean-it")
-        made.play("lab_down")
-    assert not traces(NAME, INDEX), "the lab left something behind"
+    with deployed(ControlPlane(tmp_path_factory.mktemp("inventory"), NAME, INDEX, *ORDER), *ORDER) as living:
+        yield living
 
 
 def test_they_are_one_cloud(cloud: ControlPlane) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real.control_plane import BARE, REMAINS, ControlPlane
-from tests.real.lab_traces import traces
+from tests.real.control_plane import BARE, REMAINS, ControlPlane, deployed
 
 pytestmark = [pytest.mark.real, pytest.mark.membership, pytest.mark.timeout(1800)]
 
@@ -17,18 +16,8 @@ NAME, INDEX = "membership", 92
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A lab of its own, and a cloud on one controller and one compute host of it."""
-    made = ControlPlane(tmp_path_factory.mktemp("inventory"), NAME, INDEX, "ctl1", "ctl2", "ctl3", "ctl4")
-    made.play("lab_down")
-    try:
-        made.play("lab_up")
-        made.name_hosts("ctl1")
-        for verb in ("deploy", "guest_images", "post_deploy"):
-            made.must(verb)
-        yield made
-    finally:
-        made.run("destroy", "--yes-i-really-really-mean-it")
-        made.play("lab_down")
-    assert not traces(NAME, INDEX), "the lab left something behind"
+    with deployed(ControlPlane(tmp_path_factory.mktemp("inventory"), NAME, INDEX, "ctl1", "ctl2", "ctl3", "ctl4"), "ctl1") as living:
+        yield living
 
 
 def test_one_controller(cloud: ControlPlane) -> None:
