@@ -129,13 +129,10 @@ EXTERNAL_IDS = (
     "ovn-bridge-mappings",
     "ovn-cms-options",
     "ovn-remote-probe-interval",
-    "ovn-ofctrl-wait-before-clear",
 )
 OFFLOAD = "userspace-tso-enable"
 # A member that is switched off tells nobody: after two of these in silence, another is asked.
 PROBE_MILLISECONDS = 3000
-# A new ovn-controller computes its flows before the switch drops those of the old one.
-WAIT_BEFORE_CLEAR_MILLISECONDS = 8000
 
 
 def plain(value):
@@ -170,7 +167,6 @@ def wanted_settings(params):
         "ovn-encap-type": params["encapsulation"],
         "ovn-encap-ip": params["tunnel"]["address"],
         "ovn-remote-probe-interval": str(PROBE_MILLISECONDS),
-        "ovn-ofctrl-wait-before-clear": str(WAIT_BEFORE_CLEAR_MILLISECONDS),
     }
     if params["datapath"] == "netdev":
         ids["ovn-bridge-datapath-type"] = "netdev"

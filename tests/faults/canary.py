@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 INTERVAL_SECONDS = 0.1
 #: An answer later than this counts as lost.
 PATIENCE_SECONDS = 1.0
+#: So long every packet has to return before the way counts as whole: a guest that boots answers some and not others.
+STEADY_SECONDS = 2.0
 ECHO_REQUEST, ECHO_REPLY = 8, 0
 #: Sequence numbers have 16 bits.
 NUMBERS = 65536
@@ -59,6 +61,16 @@ class Canary:
             newest = len(self.sent) - 1
             full = newest - (newest - number) % NUMBERS
             self.returned.setdefault(full, time.monotonic())
+
+    async def steady(self, timeout_seconds: float) -> list[str]:
+        """Wait until nothing is lost any more; otherwise a complaint when the time is up."""
+        started = time.monotonic()
+        await asyncio.sleep(STEADY_SECONDS + PATIENCE_SECONDS)
+        while self.lost((now := time.monotonic()) - STEADY_SECONDS - PATIENCE_SECONDS, now):
+            if now - started > timeout_seconds:
+                return [f"the instance at {self.address} does not answer all pings"]
+            await asyncio.sleep(INTERVAL_SECONDS)
+        return []
 
     def lost(self, since: float, until: float) -> list[float]:
         """When those of the packets sent in that time left that did not return in time, in seconds after its beginning."""
