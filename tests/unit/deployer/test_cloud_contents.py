@@ -10,10 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import ansible.module_utils
 import pytest
-
-from tests.unit.deployer.conftest import ROOT
 
 WISHES: dict[str, Any] = {
     "flavors": [{"name": "tiny", "vcpus": 1, "ram_mib": 128, "disk_gib": 1}],
@@ -101,9 +98,6 @@ class FakeCloud:
 
 @pytest.fixture(scope="module")
 def contents(load: Callable[[str], ModuleType]) -> ModuleType:
-    path = str(ROOT / "plugins" / "module_utils")
-    if path not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(path)
     module = load("library/cloud_contents.py")
     assert "ansible.module_utils.cloud_session" in sys.modules
     return module

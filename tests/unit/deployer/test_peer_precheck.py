@@ -6,10 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import pytest
-
-from tests.unit.deployer.conftest import ROOT
 
 
 def entry(number: int, network: int, mtu: int = 1500) -> dict[str, Any]:
@@ -28,7 +25,6 @@ STRANGER = "52:54:00:00:00:99"
 
 @pytest.fixture(scope="module")
 def precheck(load: Callable[[str], ModuleType]) -> ModuleType:
-    ansible.module_utils.__path__.append(str(ROOT / "plugins" / "module_utils"))
     return load("library/peer_precheck.py")
 
 

@@ -9,13 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import ansible.module_utils
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-# Ansible's loader puts the repository's module_utils beside its own; plain Python is told here.
-ansible.module_utils.__path__.append(str(ROOT / "plugins" / "module_utils"))
 sys.path.insert(0, str(ROOT / "library"))
 
 from tests.unit.modules.fake_cloud import FakeConnection  # noqa: E402
