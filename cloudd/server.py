@@ -67,9 +67,11 @@ class Door:
 
     async def _tell(self, send: Any) -> None:
         problem = "draining" if self.is_draining else await self._database_problem()
+        # To HAProxy (disable-on-404) a 404 means: nothing new, but what is under way goes on. A 503 would have it cut that off.
+        status = 200 if problem is None else 404 if self.is_draining else 503
         body = msgspec.json.encode({"status": "ready"} if problem is None else {"status": "unavailable", "reason": problem})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 200 if problem is None else 503, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _database_problem(self) -> str | None:

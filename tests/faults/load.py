@@ -46,10 +46,12 @@ class Api:
         self._transport = httpx.create_ssl_context(verify=True, trust_env=False)
         self._transport.load_verify_locations(self.ca_path)
 
-    async def request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+    async def request(self, method: str, path: str, body: Any = None, content: Any = None, **headers: str) -> httpx.Response:
         limits = httpx.Limits(max_keepalive_connections=0)
         async with httpx.AsyncClient(verify=self._transport, timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False) as client:
-            return await client.request(method, self.url + path, json=body, headers={"X-Auth-Token": self.token, **headers})
+            return await client.request(
+                method, self.url + path, json=body, content=content, headers={"X-Auth-Token": self.token, **headers}
+            )
 
     async def surely(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """A request of the harness itself, which the fault under trial must not hit: asked again for half a minute."""
