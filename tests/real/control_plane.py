@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ class ControlPlane:
     def faults(self, controllers: tuple[str, ...]) -> list[str]:
         """How the clusters differ from what they should be with these controllers; empty when all is well."""
         nodes, found = {f"rabbit@{name}" for name in controllers}, []
-        told = [json.loads(text) if text else None for text in self.on(*controllers, command=CLUSTERS)]
+        told = [parsed(text) for text in self.on(*controllers, command=CLUSTERS)]
         for name, one in zip(controllers, told, strict=True):
             if one is None:
                 return [f"{name} does not answer"]
@@ -160,6 +160,13 @@ class ControlPlane:
         image = connection.image.create_image(name="of-members", disk_format="raw", container_format="bare", data=b"members" * 1000)
         assert connection.image.get_image(image.id).status == "active"
         connection.image.delete_image(image.id)
+
+
+def parsed(text: str) -> dict[str, Any] | None:
+    """What a host told by CLUSTERS; None as long as something on it does not answer."""
+    with suppress(json.JSONDecodeError):
+        return dict(json.loads(text))
+    return None
 
 
 @contextmanager
