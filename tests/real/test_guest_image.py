@@ -184,9 +184,8 @@ def test_commands(guest: LoneGuest, keys: dict[str, Path], command: str) -> None
 def test_netcat_answers(guest: LoneGuest, keys: dict[str, Path], protocol: str) -> None:
     port = 7000 + len(protocol)
     guest.ssh(keys["ed25519"], f"sudo nc {protocol} -p {port} -lk -e echo foolish >/dev/null 2>&1 &")
-    ask = f"echo bar | nc -w 1 {protocol} 127.0.0.1 {port}"
     for _ in range(2):
-        wait_for("netcat's answer", lambda: guest.ssh(keys["ed25519"], ask, check=False) == "foolish\n", 20)
+        assert guest.ssh(keys["ed25519"], f"echo bar | nc -w 1 {protocol} 127.0.0.1 {port}") == "foolish\n"
 
 
 def test_disk_comes_and_goes(guest: LoneGuest, keys: dict[str, Path], tmp_path: Path) -> None:
