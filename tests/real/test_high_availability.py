@@ -76,6 +76,7 @@ async def test_an_upload_under_way_outlives_the_restart_of_its_controller(lab: L
         await asyncio.sleep(1)
         host = lab.hosts[await busiest(lab)]
         started = await lab.on(host, "systemctl show -p MainPID cloudd-api")
+        assert "MainPID=" in started
         await lab.on(host, "systemctl restart cloudd-api", timeout_seconds=60)
         assert (await upload).status_code == 204
         assert await lab.on(host, "systemctl show -p MainPID cloudd-api") != started
