@@ -188,6 +188,14 @@ def test_netcat_answers(guest: LoneGuest, keys: dict[str, Path], protocol: str) 
         assert guest.ssh(keys["ed25519"], f"echo bar | nc -w 1 {protocol} 127.0.0.1 {port}") == "foolish\n"
 
 
+def test_netcat_keeps_the_answer_of_a_program_that_does_not_read(guest: LoneGuest, keys: dict[str, Path]) -> None:
+    """What was sent and not read when the program ends must not take its answer along."""
+    guest.ssh(keys["ed25519"], "printf '#!/bin/sh\\nsleep 0.3\\necho foolish\\n' > /tmp/deaf; chmod +x /tmp/deaf")
+    guest.ssh(keys["ed25519"], "nc -p 7010 -lk -e /tmp/deaf >/dev/null 2>&1 & until nc -z 127.0.0.1 7010; do sleep 0.2; done")
+    ask = "for i in $(seq 10); do head -c 1000000 /dev/zero | nc -w 10 127.0.0.1 7010; done"
+    assert guest.ssh(keys["ed25519"], ask) == "foolish\n" * 10
+
+
 def test_disk_comes_and_goes(guest: LoneGuest, keys: dict[str, Path], tmp_path: Path) -> None:
     key = keys["ed25519"]
     subprocess.run(["qemu-img", "create", "-q", "-f", "raw", tmp_path / "volume", "64M"], check=True)
