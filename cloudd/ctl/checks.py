@@ -10,8 +10,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from cloudd.ctl import paths
+
+
+class Tests(NamedTuple):
+    """What pytest is told: where its tests are, its options, and the inventory of the cloud they are about."""
+
+    paths: list[str]
+    options: list[str] = []
+    cloud: str = ""
+
 
 # Each linter by name. All run, so that one command shows everything there is to mend.
 LINTERS: dict[str, list[str]] = {
@@ -25,17 +35,15 @@ LINTERS: dict[str, list[str]] = {
 # Fast tests need neither root nor a service; real ones run against hosts and a living cloud.
 # One process more than there are cores, for some tests wait.
 # Of the unit and contract suites, what wants servers of its own is real.
-WORDS: dict[str, list[str]] = {
-    "fast": ["tests/unit", "tests/contract", "-m", "not real", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"],
-    "real": ["tests/unit", "tests/contract", "tests/real", "-m", "real and not several_hosts and not membership"],
-    "several_hosts": ["tests/real", "-m", "several_hosts"],
-    "high_availability": ["tests/real/test_high_availability.py"],
-    "membership": ["tests/real", "-m", "membership"],
+WORDS = {
+    "fast": Tests(["tests/unit", "tests/contract"], ["-m", "not real", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]),
+    "real": Tests(["tests/unit", "tests/contract", "tests/real"], ["-m", "real and not several_hosts and not membership"]),
+    "several_hosts": Tests(["tests/real"], ["-m", "several_hosts"], cloud="lab-ha"),
+    "high_availability": Tests(["tests/real/test_high_availability.py"], cloud="lab-ha"),
+    "membership": Tests(["tests/real"], ["-m", "membership"]),
 }
 # What runs without a word: what every change must pass. All tests of several hosts take as long again as these.
 USUAL_WORDS = ("fast", "real", "high_availability")
-#: The cloud that a word's tests are about.
-CLOUDS = dict.fromkeys(("several_hosts", "high_availability"), "lab-ha")
 MEMORY = Path("/dev/shm")  # noqa: S108
 MINIMUM_BYTES = 2 << 30
 
@@ -43,23 +51,33 @@ MINIMUM_BYTES = 2 << 30
 def run_tests(arguments: list[str]) -> int:
     """Run the tests of a word, or without one those that every change must pass; everything else goes to pytest.
 
-    `molecule` is the word of no pytest: the roles' scenarios.
+    A path among it stands in the place of all tests. `molecule` is the word of no pytest: the roles' scenarios.
     """
     if arguments[:1] == ["molecule"]:
         return run_scenarios(arguments[1:])
-    words = [arguments[0]] if arguments[:1] and arguments[0] in WORDS else list(USUAL_WORDS)
-    rest = arguments[1:] if arguments[:1] and arguments[0] in WORDS else arguments
-    for word in words:
+    word = arguments[0] if arguments and arguments[0] in WORDS else ""
+    rest = arguments[1:] if word else arguments
+    if any(is_test_path(argument) for argument in rest):
+        chosen = {word or "chosen": WORDS.get(word, Tests([]))._replace(paths=[])}
+    else:
+        chosen = {each: WORDS[each] for each in ([word] if word else USUAL_WORDS)}
+    for name, tests in chosen.items():
         started = time.monotonic()
-        command = [sys.executable, "-m", "pytest", *WORDS[word], *rest]
-        about = {"CLOUD_UNDER_TEST": CLOUDS[word]} if word in CLOUDS else {}
+        command = [sys.executable, "-m", "pytest", *tests.paths, *tests.options, *rest]
+        about = {"CLOUD_UNDER_TEST": tests.cloud} if tests.cloud else {}
         # A directory of its own, so that runs at the same time do not clear away each other's.
         with tempfile.TemporaryDirectory(prefix="cloudd-tests-", dir=directory_for_files(), ignore_cleanup_errors=True) as directory:
             status = run_to_its_end(command, os.environ | about | {"TMPDIR": directory})
-        print(f"cloudctl: {word} tests {'passed' if status == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
+        print(f"cloudctl: {name} tests {'passed' if status == 0 else 'failed'} in {time.monotonic() - started:.1f} s")
         if status:
             return status
     return 0
+
+
+def is_test_path(argument: str) -> bool:
+    """Whether it names a file or directory of tests, or with :: what is in one."""
+    path = paths.ROOT / argument.partition("::")[0]
+    return path.is_relative_to(paths.ROOT / "tests") and path.exists()
 
 
 def run_to_its_end(command: list[str], environment: dict[str, str]) -> int:

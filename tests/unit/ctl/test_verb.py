@@ -80,6 +80,29 @@ def test_molecule_runs_the_scenarios_of_the_roles_meant(monkeypatch: pytest.Monk
     assert "haproxy" in said.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["real", "tests/real/test_check.py::test_it", "-x"],
+            [["-m", "real and not several_hosts and not membership", "tests/real/test_check.py::test_it", "-x"]],
+        ),
+        (["tests/real/test_check.py"], [["tests/real/test_check.py"]]),
+        (["high_availability", "-k", "cloudd"], [["tests/real/test_high_availability.py", "-k", "cloudd"]]),
+    ],
+)
+def test_a_path_of_tests_stands_in_the_place_of_all(arguments: list[str], told: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], _: dict[str, str]) -> int:
+        ran.append(command[3:])
+        return 0
+
+    monkeypatch.setattr(checks, "run_to_its_end", run)
+    assert checks.run_tests(arguments) == 0
+    assert ran == told
+
+
 def test_each_run_of_the_fast_tests_has_its_own_directory_and_clears_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Path] = []
 
