@@ -59,7 +59,7 @@ def settings_for(directory: Path, services: tuple[str, ...] = assembly.SERVICES,
         "image": {"directory": str(directory / "images")},
         "network": {"driver": "fake"},
         "volume": {"driver": "fake", "directory": str(directory / "volumes")},
-        "compute": {"driver": "fake", "instances_directory": str(directory / "instances"), "metadata_secret": "test"},
+        "compute": {"driver": "fake", "instances_directory": str(directory / "instances")},
     }
     return Settings({name: section for name, section in sections.items() if name not in assembly.SERVICES or name in services})
 

@@ -36,7 +36,7 @@ class CloudProcess:
             "image": {"directory": str(directory / "images")},
             "network": {"driver": "fake"},
             "volume": {"driver": "fake", "directory": str(directory / "volumes")},
-            "compute": {"driver": "fake", "instances_directory": str(directory / "instances"), "metadata_secret": "test"},
+            "compute": {"driver": "fake", "instances_directory": str(directory / "instances")},
         }
         for name, values in sections.items():
             settings.setdefault(name, {}).update(values)

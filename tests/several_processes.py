@@ -157,7 +157,6 @@ class SeveralProcesses:
             settings["bus"] = {"url": self.rabbitmq.url()}
             settings["network"] = {"ovn_northbound": ovsdb, "ovn_southbound": ovsdb}
             settings["api"] = {"public_url": self.urls["api1"], "port": self.ports.get(name, 1), "drain_seconds": 0.5}
-            settings["compute"]["metadata_secret"] = "test"
         (self.directory / f"{name}.yaml").write_text(yaml.safe_dump(settings))
 
     def _start_ovsdb(self) -> None:

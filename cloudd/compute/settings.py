@@ -24,8 +24,6 @@ class ComputeSettings(msgspec.Struct, forbid_unknown_fields=True):
     driver: Literal["libvirt", "fake"] = "libvirt"
     libvirt_uri: str = "qemu:///system"
     instances_directory: str = "/var/lib/cloudd/instances"
-    #: what the metadata service on the network hosts proves itself with, where it speaks HTTP
-    metadata_secret: str = ""
     #: auto takes kvm where the host has it, else QEMU's own emulation
     virt_type: Literal["auto", "kvm", "qemu"] = "auto"
     #: pc or q35, where the image does not say (hw_machine_type)
@@ -55,4 +53,4 @@ class ComputeSettings(msgspec.Struct, forbid_unknown_fields=True):
     quota: QuotaSettings = msgspec.field(default_factory=QuotaSettings)
 
 
-settings.declare("compute", ComputeSettings)
+settings.declare("compute", ComputeSettings, retired=["metadata_secret"])

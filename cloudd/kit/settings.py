@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,11 +63,17 @@ _sections: dict[str, type[msgspec.Struct]] = {
     "host": HostSettings,
     "log": LogSettings,
 }
+_retired: set[tuple[str, str]] = set()
 
 
-def declare(name: str, kind: type[msgspec.Struct]) -> None:
-    """Add a service's section; called once at import of that service's settings.py."""
+def declare(name: str, kind: type[msgspec.Struct], retired: Iterable[str] = ()) -> None:
+    """Add a service's section; called once at import of that service's settings.py.
+
+    ``retired`` are options that the version before wrote and nobody reads any more: an upgrade starts this version's
+    programs with the older one's file, so they are passed over. They can go one version later.
+    """
     _sections[name] = kind
+    _retired.update((name, option) for option in retired)
 
 
 def sections() -> dict[str, type[msgspec.Struct]]:
@@ -84,6 +91,8 @@ class Settings:
         self._by_type: dict[type, msgspec.Struct] = {}
         for name, kind in _sections.items():
             value = values.get(name)
+            if isinstance(value, dict):
+                value = {key: one for key, one in value.items() if (name, key) not in _retired}
             known = {field.name for field in msgspec.structs.fields(kind)}
             for key in value or {}:
                 if key not in known:

@@ -25,14 +25,12 @@ HEADER = "---\n# Secrets of this cloud, made once. Keep a copy in a safe place; 
 
 
 def make(kind: str, length: int) -> str | list[str]:
-    """A new secret: `length` characters of a password or of hexadecimal digits, or `length` Fernet keys."""
+    """A new secret: `length` characters of a password, or `length` Fernet keys."""
     if kind == "password":
         return "".join(secrets.choice(LETTERS_AND_DIGITS) for _ in range(length))
-    if kind == "hex":
-        return secrets.token_hex(length // 2)
     if kind == "fernet_keys":
         return [base64.urlsafe_b64encode(os.urandom(32)).decode() for _ in range(length)]
-    raise ValueError(f"unknown kind of secret {kind!r}; there are password, hex and fernet_keys")
+    raise ValueError(f"unknown kind of secret {kind!r}; there are password and fernet_keys")
 
 
 def is_fernet_key(text: str) -> bool:

@@ -71,7 +71,6 @@ def settings(directory: Path, port: int) -> dict[str, object]:
         "compute": {
             "driver": "fake",
             "instances_directory": str(directory / "instances"),
-            "metadata_secret": secrets.token_hex(16),
             "quota": {"instances": UNLIMITED, "cores": UNLIMITED, "ram": UNLIMITED},
             **ratios,
         },

@@ -99,7 +99,7 @@ def test_check_mode_foretells_a_first_deployment_and_changes_nothing(lab: BareLa
         assert f"\n    {path}\n" in run.said, f"{path} is not foretold"
     for unit in ("mariadb", "rabbitmq-server", "haproxy", "keepalived", "ovn-controller", "tgt", "cloudd-api", "cloudd-agent"):
         assert f"systemctl start {unit}.service" in run.said
-    for told in ("mariadb-server", "+database_password: (a new secret)", "metadata_secret: (a secret)", "ovs-vsctl add-br br-int"):
+    for told in ("mariadb-server", "+database_password: (a new secret)", "token_keys: (a secret)", "ovs-vsctl add-br br-int"):
         assert told in run.said
     log = max((ROOT / ".cache/log").glob("*-deploy.log"), key=lambda path: path.stat().st_mtime).read_text()
     for secret in KNOWN_SECRETS.values():
@@ -114,7 +114,7 @@ def test_sound_hosts_are_left_in_peace_wherever_the_operator_is(lab: BareLab) ->
     assert run.status == 0, run.said
     made = yaml.safe_load((lab.inventory / "passwords.yml").read_text())
     assert made.items() > KNOWN_SECRETS.items()
-    assert {"identity_token_keys", "database_password", "compute_metadata_secret"} < set(made)
+    assert {"identity_token_keys", "database_password"} < set(made)
 
 
 def test_secrets_that_protect_nothing(lab: BareLab) -> None:

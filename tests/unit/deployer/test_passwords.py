@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from cloudd.ctl import paths, playbook
 
-NAMES = {"identity_admin_password", "identity_token_keys", "compute_metadata_secret", "database_password", "bus_password"}
+NAMES = {"identity_admin_password", "identity_token_keys", "database_password", "bus_password"}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,6 @@ def make_secrets(inventory: Path, *flags: str, ok: bool = True) -> str:
 
 def test_kinds(passwords: ModuleType) -> None:
     assert len(passwords.make("password", 32)) == 32
-    assert int(passwords.make("hex", 64), 16)
     keys = passwords.make("fernet_keys", 2)
     assert len({Fernet(key) for key in keys}) == 2
     with pytest.raises(ValueError, match="kind"):

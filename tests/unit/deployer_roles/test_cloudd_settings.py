@@ -23,7 +23,6 @@ HOST: dict[str, Any] = {
         "tunnel": {"interface": "eth1", "address": "10.1.1.11", "prefix": 24, "mtu": 9000},
     },
     "identity_token_keys": ["aaaa", "bbbb"],
-    "compute_metadata_secret": "cccc",
     "database_password": "dd/dd",
     "bus_password": "eeee",
 }
@@ -78,7 +77,6 @@ def test_only_the_control_plane_knows_the_database() -> None:
     assert control["api"]["listen_address"] == "10.1.0.11"
     assert not {"database", "identity", "api"} & set(agent)
     assert "eeee" not in agent["bus"]["url"]
-    assert "metadata_secret" not in agent["compute"]
 
 
 @pytest.mark.parametrize(("kind", "mtu"), [("vxlan", 8950), ("geneve", 8942)])

@@ -18,7 +18,7 @@ SETTINGS = {
     "database": {"url": "mysql://cloudd:hunter2@127.0.0.1:3306/cloudd", "ca_path": "/etc/ca.pem"},
     "api": {"port": 443, "tls_key_path": "/etc/host.key"},
     "identity": {"token_keys": ["one-key", "two-key"]},
-    "compute": {"metadata_secret": "swordfish"},
+    "dns": {"transfer_secret": "swordfish"},
     "log": {"level": "info"},
 }
 SECRETS = ("hunter2", "one-key", "two-key", "swordfish", "mellon")
@@ -51,10 +51,10 @@ def test_an_option_that_changes_is_the_only_difference(action: ModuleType) -> No
 
 
 def test_a_secret_that_changes_is_told_and_not_shown(action: ModuleType) -> None:
-    changed = SETTINGS | {"compute": {"metadata_secret": "mellon"}, "database": {"url": "mysql://cloudd:mellon@127.0.0.1:3306/cloudd"}}
+    changed = SETTINGS | {"dns": {"transfer_secret": "mellon"}, "database": {"url": "mysql://cloudd:mellon@127.0.0.1:3306/cloudd"}}
     before, after = texts(action, SETTINGS, changed)
-    assert "metadata_secret: (a secret)" in before
-    assert "metadata_secret: (another secret)" in after
+    assert "transfer_secret: (a secret)" in before
+    assert "transfer_secret: (another secret)" in after
     assert "cloudd:(another secret)@127" in after
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudd.kit.settings import ApiSettings, DatabaseSettings, Settings, SettingsError, load
+from cloudd.kit import settings as kit_settings
+from cloudd.kit.settings import ApiSettings, DatabaseSettings, LogSettings, Settings, SettingsError, load
 
 GOOD = {"database": {"url": "sqlite:///x.db"}, "api": {"public_url": "https://x"}, "host": {"name": "h"}}
 
@@ -38,3 +39,15 @@ def test_a_missing_file_and_a_broken_one(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(SettingsError, match="not valid YAML"):
         load(tmp_path / "bad.yaml")
+
+
+def test_what_the_version_before_wrote_and_nobody_reads_any_more_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit_settings, "_retired", set())
+    monkeypatch.setattr(kit_settings, "_sections", kit_settings.sections())
+    old = GOOD | {"log": {"level": "debug", "colour": "red"}}
+    with pytest.raises(SettingsError, match=r"unknown option log\.colour"):
+        Settings(old)
+    kit_settings.declare("log", LogSettings, retired=["colour"])
+    assert Settings(old).section(LogSettings).level == "debug"
+    with pytest.raises(SettingsError, match=r"unknown option api\.colour"):
+        Settings(GOOD | {"api": {"public_url": "https://x", "colour": "red"}})
