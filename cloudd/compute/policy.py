@@ -29,6 +29,8 @@ RULES: dict[str, str] = {
     "compute:aggregates": "rule:admin",
     "compute:server_groups": "rule:reader",
     "compute:server_groups:manage": "rule:member",
+    "compute:usage:list": "rule:admin",
+    "compute:usage:show": "rule:admin or project_id:%(project_id)s",
     "compute:quotas:show": "rule:admin or project_id:%(project_id)s",
     "compute:quotas:defaults": "rule:any",
     "compute:quotas:manage": "rule:admin",

@@ -24,6 +24,7 @@ from cloudd.compute.api import (
     server_migration,
     server_password,
     server_tag,
+    usage,
     version,
     volume_attachment,
 )
@@ -53,6 +54,7 @@ from cloudd.compute.domain.server_image_action import ServerImageActions
 from cloudd.compute.domain.server_migration import ServerMigrations
 from cloudd.compute.domain.server_network import ServerNetwork
 from cloudd.compute.domain.server_resize import ServerResizes
+from cloudd.compute.domain.usage import Usages
 from cloudd.compute.domain.volume_attachment import VolumeAttachments
 from cloudd.compute.errors import error_body
 from cloudd.compute.messages import CONTROL, Heartbeat, ReportServers
@@ -127,6 +129,7 @@ def service(cloud: Cloud) -> Service:
             server_group,
             quota,
             limit,
+            usage,
             migration,
             extension,
             image,
@@ -158,6 +161,7 @@ def service(cloud: Cloud) -> Service:
             "aggregates": Aggregates(cloud, hosts),
             "server_groups": ServerGroups(cloud, quotas),
             "quotas": quotas,
+            "usages": Usages(cloud),
             "server_images": ServerImages(cloud),
             "project_security_groups": ProjectSecurityGroups(cloud),
         },

@@ -166,6 +166,12 @@ def test_console_log(walk: Walk) -> None:
     assert ONE in log
 
 
+def test_usage(walk: Walk) -> None:
+    used = walk.cloud.openstack("usage", "show")
+    assert {ONE, TWO} <= {server["name"] for server in used["Servers"]}
+    assert used["CPU Hours"] > 0
+
+
 def test_stop_and_start(walk: Walk) -> None:
     run = walk.cloud.openstack
     run("server", "stop", ONE)

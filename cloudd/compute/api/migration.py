@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request
 
-from cloudd.compute.api.shapes import Links
+from cloudd.compute.api.shapes import Links, refuse_unknown
 from cloudd.compute.domain.migration import MigrationFilter, Migrations
 from cloudd.compute.store.migration import LIVE, Migration
 from cloudd.kit.auth import Context
@@ -67,8 +67,7 @@ async def list_migrations(request: Request[Any, Any, Any], ctx: Context, migrati
     if is_paged:
         known = _SINCE_59 | ({"changes-before"} if ctx.version >= (2, 66) else set())
         known |= {"user_id", "project_id"} if ctx.version >= (2, 80) else set()
-        if unknown := sorted({*query} - known):
-            raise BadRequest(reason=f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)")
+        refuse_unknown(query, known)
     page = parse_page(query, [], newest_first) if is_paged else Page(sort=newest_first)
     wanted = _filter(ctx, query)
     if query.get("hidden", "false").lower() in ("true", "1", "yes", "on"):

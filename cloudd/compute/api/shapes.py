@@ -1,5 +1,6 @@
 """What compute's routes have in common: links, names, and how bodies and versions are checked."""
 
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -77,6 +78,12 @@ def admin(ctx: Context, rule: str) -> None:
     """Forbidden for anybody but an administrator."""
     if not ctx.is_admin:
         raise Forbidden(rule=rule)
+
+
+def refuse_unknown(query: Iterable[str], known: Collection[str]) -> None:
+    """BadRequest where a query has a parameter that its microversion does not know."""
+    if unknown := sorted({*query} - {*known}):
+        raise BadRequest(reason=f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)")
 
 
 def field_since(ctx: Context, minor: int, body: msgspec.Struct, *names: str) -> None:
