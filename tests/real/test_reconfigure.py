@@ -44,12 +44,11 @@ SHOW = (
     + " ".join(f"{unit}.service" for unit in UNITS)
 )
 RELOADED = ("haproxy", "keepalived")
-#: An agent that does not start.
 SPOIL = (
-    "mkdir -p /etc/systemd/system/cloudd-agent.service.d && printf '[Service]\\nExecStartPre=/bin/false\\n' "
-    "> /etc/systemd/system/cloudd-agent.service.d/spoilt.conf && systemctl daemon-reload && echo spoilt"
+    "mkdir -p /etc/systemd/system/{unit}.service.d && printf '[Service]\\n{line}\\n' "
+    "> /etc/systemd/system/{unit}.service.d/spoilt.conf && systemctl daemon-reload && echo spoilt"
 )
-MEND = "rm -f /etc/systemd/system/cloudd-agent.service.d/spoilt.conf && systemctl daemon-reload && echo mended"
+MEND = "rm -f /etc/systemd/system/*.service.d/spoilt.conf && systemctl daemon-reload && echo mended"
 
 #: By (host, unit): microseconds since boot at which it last left the active state, entered it, and changed its state at all.
 Moments = dict[tuple[str, str], tuple[int, int, int]]
@@ -143,7 +142,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     found = Cloud(tmp_path_factory.mktemp("inventory"))
     found.must("deploy")
     yield found
-    for host in found.lab.in_group("compute"):
+    for host in found.lab.hosts.values():
         assert found.on(host, MEND) == "mended"
     found.set()
     found.must("reconfigure")
@@ -199,19 +198,31 @@ def test_an_option_that_cloudd_does_not_know_touches_nothing(cloud: Cloud) -> No
     assert "changed=0" in cloud.must("reconfigure")
 
 
-def test_it_stops_at_the_first_host_that_is_not_well_and_goes_on_when_mended(cloud: Cloud) -> None:
-    first, *others = [cloud.lab.hosts[name] for name in sorted(cloud.compute)]
+@pytest.mark.parametrize(
+    ("unit", "line", "group", "touched", "options"),
+    [
+        ("cloudd-agent", "ExecStartPre=/bin/false", "compute", restarted, {"cloudd_settings_extra": {"compute": {"heartbeat_seconds": 4}}}),
+        # The other load balancers would do it as well: nothing but the first one's failure holds them back.
+        ("haproxy", "ExecReload=\\nExecReload=/bin/false", "control", reloaded, {"haproxy_max_connections": 4002}),
+    ],
+    ids=["cloudd-agent", "haproxy"],
+)
+def test_it_stops_at_the_first_host_that_is_not_well_and_goes_on_when_mended(
+    cloud: Cloud, unit: str, line: str, group: str, touched: Callable[[Moments, Moments], set[tuple[str, str]]], options: dict[str, Any]
+) -> None:
+    names = sorted(getattr(cloud, group))
+    first, others = cloud.lab.hosts[names[0]], {(name, unit) for name in names[1:]}
     before = cloud.moments()
-    assert cloud.on(first, SPOIL) == "spoilt"
-    cloud.set(cloudd_settings_extra={"compute": {"heartbeat_seconds": 4}})
+    assert cloud.on(first, SPOIL.format(unit=unit, line=line)) == "spoilt"
+    cloud.set(**options)
     done = cloud.run("reconfigure", "-e", "cloudd_verify_timeout_seconds=20")
     assert done.returncode != 0
     assert first.name in done.stdout
     after = cloud.moments()
-    assert not restarted(before, after) & {(host.name, "cloudd-agent") for host in others}
+    assert not touched(before, after) & others
 
     assert cloud.on(first, MEND) == "mended"
     cloud.must("reconfigure")
     healed = cloud.moments()
-    assert restarted(after, healed) == {(host, "cloudd-agent") for host in cloud.compute}
-    assert_one_at_a_time(healed, {(host.name, "cloudd-agent") for host in others})
+    assert touched(after, healed) == {(name, unit) for name in names}
+    assert_one_at_a_time(healed, restarted(after, healed) & others)
