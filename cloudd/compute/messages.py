@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cloudd.compute.drivers.base import (
+    Diagnostics,
     DiskOffer,
     DiskSpec,
     DomainState,
@@ -103,6 +104,14 @@ class ConsoleOutput(Message, kw_only=True):
     reply: ClassVar[Any] = str
     server_id: str
     line_count: int | None = None
+
+
+class Diagnose(Message, kw_only=True):
+    """What has the running server done?"""
+
+    name: ClassVar[str] = "compute.diagnose"
+    reply: ClassVar[Any] = Diagnostics
+    server_id: str
 
 
 class AttachDisk(Message, kw_only=True):

@@ -10,6 +10,7 @@ RULES: dict[str, str] = {
     "compute:servers:action": "rule:member",
     "compute:servers:volumes": "rule:member",
     "compute:servers:interfaces": "rule:member",
+    "compute:servers:diagnostics": "rule:admin",
     "compute:flavors": "rule:any",
     "compute:flavors:manage": "rule:admin",
     # They belong to the user who asks.

@@ -19,6 +19,7 @@ from cloudd.compute.api import (
     security_group,
     server,
     server_action,
+    server_diagnostics,
     server_group,
     server_metadata,
     server_migration,
@@ -47,6 +48,7 @@ from cloudd.compute.domain.security_group import ServerSecurityGroups
 from cloudd.compute.domain.server import Servers
 from cloudd.compute.domain.server_action import ServerActions
 from cloudd.compute.domain.server_create import ServerCreation
+from cloudd.compute.domain.server_diagnostics import ServerDiagnostics
 from cloudd.compute.domain.server_facts import ServerFactsSource
 from cloudd.compute.domain.server_group import ServerGroups
 from cloudd.compute.domain.server_image import ServerImages
@@ -114,6 +116,7 @@ def service(cloud: Cloud) -> Service:
             keypair,
             server,
             server_action,
+            server_diagnostics,
             server_metadata,
             server_migration,
             server_password,
@@ -156,6 +159,7 @@ def service(cloud: Cloud) -> Service:
             "security_groups": security_groups,
             "interfaces": interfaces,
             "actions": actions,
+            "diagnostics": ServerDiagnostics(cloud, servers),
             "hosts": hosts,
             "migrations": Migrations(cloud, servers, actions),
             "aggregates": Aggregates(cloud, hosts),

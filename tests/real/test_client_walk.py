@@ -166,10 +166,15 @@ def test_console_log(walk: Walk) -> None:
     assert ONE in log
 
 
-def test_usage(walk: Walk) -> None:
+def test_usage_and_diagnostics(walk: Walk) -> None:
     used = walk.cloud.openstack("usage", "show")
     assert {ONE, TWO} <= {server["name"] for server in used["Servers"]}
     assert used["CPU Hours"] > 0
+    done = walk.cloud.openstack("server", "show", ONE, "--diagnostics")
+    assert done["state"] == "running"
+    assert done["cpu_details"][0]["time"] > 0
+    assert done["disk_details"][0]["read_bytes"] > 0
+    assert done["nic_details"][0]["rx_packets"] > 0
 
 
 def test_stop_and_start(walk: Walk) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -11,6 +11,7 @@ from cloudd.compute import messages as m
 from cloudd.compute.agent.image import HostImages
 from cloudd.compute.drivers.base import (
     ComputeDriver,
+    Diagnostics,
     DiskOffer,
     DomainNotFoundError,
     DomainState,
@@ -25,6 +26,19 @@ from cloudd.kit.settings import HostSettings
 log = logging.getLogger(__name__)
 
 _POWER_ACTS = frozenset({"pause", "unpause", "suspend", "resume"})
+
+
+@contextmanager
+def _conditions(server_id: str) -> Iterator[None]:
+    """A driver's error leaves as the service's condition."""
+    try:
+        yield
+    except DomainNotFoundError:
+        raise NoDomain(server_id=server_id) from None
+    except DriverError as error:
+        log.warning("server %s: %s: %s", server_id, error.code, error.message)
+        kind = HostFailedForNow if error.retryable else HostFailed
+        raise kind(reason=error.message, driver_code=error.code) from error
 
 
 class ComputeAgent:
@@ -59,6 +73,7 @@ class ComputeAgent:
             m.RebootServer: self._reboot,
             m.ChangePower: self._change_power,
             m.ConsoleOutput: self._console_output,
+            m.Diagnose: self._diagnose,
             m.AttachDisk: self._attach_disk,
             m.DetachDisk: self._detach_disk,
             m.ExtendDisk: self._extend_disk,
@@ -127,17 +142,11 @@ class ComputeAgent:
 
     @asynccontextmanager
     async def _turn(self, server_id: str) -> AsyncIterator[None]:
-        """One act at a time on a server; a driver's error leaves as the service's condition."""
+        """One act at a time on a server; what only reads waits for nobody."""
         turn = self._turns.setdefault(server_id, asyncio.Lock())
-        try:
+        with _conditions(server_id):
             async with turn:
                 yield
-        except DomainNotFoundError:
-            raise NoDomain(server_id=server_id) from None
-        except DriverError as error:
-            log.warning("server %s: %s: %s", server_id, error.code, error.message)
-            kind = HostFailedForNow if error.retryable else HostFailed
-            raise kind(reason=error.message, driver_code=error.code) from error
 
     async def _list_domains(self, _message: m.ListDomains) -> list[DomainState]:
         try:
@@ -168,13 +177,12 @@ class ComputeAgent:
             await getattr(self.driver, message.act)(message.server_id)
 
     async def _console_output(self, message: m.ConsoleOutput) -> str:
-        # Reading waits for nobody.
-        try:
+        with _conditions(message.server_id):
             return await self.driver.console_output(message.server_id, line_count=message.line_count)
-        except DomainNotFoundError:
-            raise NoDomain(server_id=message.server_id) from None
-        except DriverError as error:
-            raise HostFailed(reason=error.message, driver_code=error.code) from error
+
+    async def _diagnose(self, message: m.Diagnose) -> Diagnostics:
+        with _conditions(message.server_id):
+            return await self.driver.diagnostics(message.server_id)
 
     async def _attach_disk(self, message: m.AttachDisk) -> None:
         async with self._turn(message.server_id):

@@ -112,6 +112,43 @@ class HostCapacity(msgspec.Struct, kw_only=True, frozen=True):
     boot_id: str = ""
 
 
+class DiskTraffic(msgspec.Struct, frozen=True):
+    """What a disk has read and written since the server's start."""
+
+    device: str
+    read_bytes: int
+    read_requests: int
+    write_bytes: int
+    write_requests: int
+    errors: int
+
+
+class NicTraffic(msgspec.Struct, frozen=True):
+    """What a NIC has received and sent since the server's start, as the guest sees it; in the hypervisor's order."""
+
+    device: str
+    mac_address: str
+    rx_bytes: int
+    rx_packets: int
+    rx_errors: int
+    rx_drop: int
+    tx_bytes: int
+    tx_packets: int
+    tx_errors: int
+    tx_drop: int
+
+
+class Diagnostics(msgspec.Struct, kw_only=True, frozen=True):
+    """What a running server has done since its start; `cpu_nanoseconds` for each of its processors."""
+
+    hypervisor: str = ""
+    cpu_nanoseconds: list[int] = []
+    memory_maximum_mib: int = 0
+    memory_used_mib: int = 0
+    disks: list[DiskTraffic] = []
+    nics: list[NicTraffic] = []
+
+
 class OfferedFile(msgspec.Struct, kw_only=True, frozen=True):
     """A file of a server that another host may fetch; `name` is below the directory of instances' files (`_base/…` for a base image).
 
@@ -237,6 +274,10 @@ class ComputeDriver(abc.ABC):
     @abc.abstractmethod
     async def console_output(self, server_id: str, *, line_count: int | None = None) -> str:
         """What the guest wrote to its serial console: the last lines, or all that is kept. Empty before the first boot."""
+
+    @abc.abstractmethod
+    async def diagnostics(self, server_id: str) -> Diagnostics:
+        """What a running server has done; DriverError `not_running` for another."""
 
     @abc.abstractmethod
     async def attach_disk(self, server_id: str, disk: DiskSpec) -> None:

@@ -9,8 +9,10 @@ import msgspec
 
 from cloudd.compute.drivers.base import (
     ComputeDriver,
+    Diagnostics,
     DiskOffer,
     DiskSpec,
+    DiskTraffic,
     DomainNotFoundError,
     DomainState,
     DriverError,
@@ -18,6 +20,7 @@ from cloudd.compute.drivers.base import (
     InterfaceSpec,
     MigrationPhase,
     MigrationProgress,
+    NicTraffic,
     OfferedFile,
     PowerState,
     RebootKind,
@@ -169,6 +172,20 @@ class FakeDriver(ComputeDriver):
         if line_count is not None:
             lines = lines[-line_count:] if line_count > 0 else []
         return "".join(f"{line}\n" for line in lines)
+
+    async def diagnostics(self, server_id: str) -> Diagnostics:
+        domain = self._domain(server_id)
+        if domain.power_state is not PowerState.RUNNING:
+            raise DriverError("not_running", f"Server {server_id} does not run.")
+        spec = domain.spec
+        return Diagnostics(
+            hypervisor="fake",
+            cpu_nanoseconds=[1_000_000_000 * domain.boots] * spec.vcpus,
+            memory_maximum_mib=spec.memory_mib,
+            memory_used_mib=spec.memory_mib,
+            disks=[DiskTraffic(disk.device, 1 << 20, 256, 0, 0, 0) for disk in spec.disks],
+            nics=[NicTraffic(nic.device, nic.mac_address, 1500, 1, 0, 0, 1500, 1, 0, 0) for nic in spec.interfaces],
+        )
 
     async def attach_disk(self, server_id: str, disk: DiskSpec) -> None:
         await self._act("attach_disk")

@@ -139,7 +139,7 @@ async def test_pause_suspend_and_back(driver: ComputeDriver, spec: ServerSpec) -
 
 async def test_acts_on_an_absent_server_say_so(driver: ComputeDriver) -> None:
     absent = str(uuid.uuid4())
-    for act in (driver.power_on, driver.power_off, driver.pause, driver.console_output):
+    for act in (driver.power_on, driver.power_off, driver.pause, driver.console_output, driver.diagnostics):
         with pytest.raises(DomainNotFoundError):
             await act(absent)
     await driver.detach_disk(absent, str(uuid.uuid4()))
@@ -235,3 +235,16 @@ async def test_capacity_is_plausible(driver: ComputeDriver) -> None:
 async def test_console_of_a_server_that_never_ran_is_empty(driver: ComputeDriver, spec: ServerSpec) -> None:
     await driver.build(spec, power_on=False)
     assert await driver.console_output(spec.server_id) == ""
+
+
+async def test_diagnostics_of_a_running_server(driver: ComputeDriver, spec: ServerSpec) -> None:
+    await driver.build(spec, power_on=False)
+    with pytest.raises(DriverError) as error:
+        await driver.diagnostics(spec.server_id)
+    assert error.value.code == "not_running"
+    await driver.power_on(spec.server_id)
+    found = await driver.diagnostics(spec.server_id)
+    assert len(found.cpu_nanoseconds) == 1
+    assert (found.memory_maximum_mib, found.memory_used_mib) == (64, 64)
+    assert {disk.device for disk in found.disks} >= {"vda"}
+    assert [nic.mac_address for nic in found.nics] == ["fa:16:3e:00:00:01"]

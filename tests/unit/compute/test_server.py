@@ -91,6 +91,25 @@ async def test_console_output(compute: Compute) -> None:
     assert (await compute.act(server_id, "os-getConsoleOutput", {"length": 1}, status=200))["output"] == "login:\n"
 
 
+async def test_diagnostics_are_an_administrators_and_of_a_server_that_runs(compute: Compute) -> None:
+    server = await compute.make_server()
+    path = f"/servers/{server['id']}/diagnostics"
+    await compute.call("GET", path, status=403)
+    shown = await compute.call("GET", path, as_="admin")
+    assert (shown["state"], shown["num_cpus"], shown["num_disks"], shown["num_nics"]) == ("running", 1, 1, 1)
+    assert shown["memory_details"] == {"maximum": 128, "used": 128}
+    (nic,) = shown["nic_details"]
+    assert nic["mac_address"] == server["addresses"]["private"][0]["OS-EXT-IPS-MAC:mac_addr"]
+    older = await compute.call("GET", path, version="2.47", as_="admin")
+    assert older["memory"] == 128 << 10
+    assert older["vda_read"] == shown["disk_details"][0]["read_bytes"]
+    assert older["cpu0_time"] == shown["cpu_details"][0]["time"]
+    await compute.act(server["id"], "os-stop")
+    answer = await compute.call("GET", path, status=409, as_="admin")
+    assert "get_diagnostics" in answer["conflictingRequest"]["message"]
+    await compute.call("GET", "/servers/none/diagnostics", status=404, as_="admin")
+
+
 async def test_a_failed_build_leaves_an_error_that_can_be_read_and_nothing_else(compute: Compute) -> None:
     compute.driver.fail_next("build", DriverError("broken", "The disk is full."))
     server = await compute.make_server()

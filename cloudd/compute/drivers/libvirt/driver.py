@@ -10,6 +10,7 @@ import libvirt
 
 from cloudd.compute.drivers.base import (
     ComputeDriver,
+    Diagnostics,
     DiskOffer,
     DiskSpec,
     DomainState,
@@ -21,7 +22,7 @@ from cloudd.compute.drivers.base import (
     RebootKind,
     ServerSpec,
 )
-from cloudd.compute.drivers.libvirt import console, hotplug, snapshot
+from cloudd.compute.drivers.libvirt import console, diagnostics, hotplug, snapshot
 from cloudd.compute.drivers.libvirt.connection import Connection
 from cloudd.compute.drivers.libvirt.disk import DiskStore
 from cloudd.compute.drivers.libvirt.disk_export import DiskExports
@@ -250,6 +251,15 @@ class LibvirtDriver(ComputeDriver):
     def _console_output(self, server_id: str, line_count: int | None) -> str:
         self._connection.domain(server_id)
         return console.tail(self._disks.files(server_id).console_log, line_count)
+
+    async def diagnostics(self, server_id: str) -> Diagnostics:
+        return await self._connection.run(self._diagnostics, server_id)
+
+    def _diagnostics(self, server_id: str) -> Diagnostics:
+        domain = self._connection.domain(server_id)
+        if not domain.isActive():
+            raise DriverError("not_running", f"Server {server_id} does not run.")
+        return diagnostics.read(domain)
 
     async def attach_disk(self, server_id: str, disk: DiskSpec) -> None:
         await self._connection.run(self._attach_disk, server_id, disk)
