@@ -167,9 +167,11 @@ def test_console_log(walk: Walk) -> None:
 
 
 def test_usage_and_diagnostics(walk: Walk) -> None:
-    used = walk.cloud.openstack("usage", "show")
-    assert {ONE, TWO} <= {server["name"] for server in used["Servers"]}
-    assert used["CPU Hours"] > 0
+    used, listed = walk.cloud.openstack("usage", "show"), walk.cloud.openstack("usage", "list")
+    (among_all,) = [project for project in listed if project["Project"] == used["Project"]]
+    for usage in (used, among_all):
+        assert {ONE, TWO} <= {server["name"] for server in usage["Servers"]}
+        assert usage["CPU Hours"] > 0
     done = walk.cloud.openstack("server", "show", ONE, "--diagnostics")
     assert done["state"] == "running"
     assert done["cpu_details"][0]["time"] > 0

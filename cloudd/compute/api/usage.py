@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Request
 
-from cloudd.compute.api.shapes import Links, refuse_unknown
+from cloudd.compute.api.shapes import Links, refuse_unknown, truth
 from cloudd.compute.domain.usage import Period, Usages, uptime_seconds
 from cloudd.compute.store.server import Server
 from cloudd.kit.auth import Context
@@ -58,7 +58,7 @@ async def list_usage(request: Request[Any, Any, Any], ctx: Context, usages: Usag
     query = request.query_params
     period, page = _period(query), _page(ctx, query, {"start", "end", "detailed"})
     found = await usages.servers_of(period, page=page)
-    is_detailed = query.get("detailed") == "1"
+    is_detailed = truth(query.get("detailed"), "detailed")
     answer: dict[str, Any] = {
         "tenant_usages": [
             _project_usage([*servers], period, is_detailed=is_detailed)
