@@ -61,7 +61,7 @@ def _nic(nic: NicTraffic) -> dict[str, Any]:
 
 def _older_view(found: Diagnostics) -> dict[str, int]:
     """Before microversion 2.48: flat, by the devices' names, and memory in KiB."""
-    view = {f"cpu{number}_time": time for number, time in enumerate(found.cpu_nanoseconds)}
+    view = {"cpu" + f"{number}_time": time for number, time in enumerate(found.cpu_nanoseconds)}
     view["memory"] = found.memory_maximum_mib << 10
     for disk in found.disks:
         name = disk.device

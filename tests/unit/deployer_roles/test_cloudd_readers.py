@@ -50,8 +50,8 @@ def modules(roots: Iterable[str]) -> dict[str, Path]:
 
 
 def reader(paths: Iterable[Path]) -> Callable[[str], bool]:
-    """Whether any of the files names an option: as an attribute, a string, or by how an f-string begins and ends."""
-    names, formats = set[str](), set[tuple[str, str]]()
+    """Whether any of the files names an option: as an attribute, a string, or by how an f-string begins."""
+    names, prefixes = set[str](), set[str]()
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute):
@@ -59,10 +59,9 @@ def reader(paths: Iterable[Path]) -> Callable[[str], bool]:
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 names.add(node.value)
             elif isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
-                end = node.values[-1]
-                formats.add((str(node.values[0].value), str(end.value) if isinstance(end, ast.Constant) else ""))
-    long = [(prefix, suffix) for prefix, suffix in formats if len(prefix) >= SHORTEST_PREFIX]
-    return lambda option: option in names or any(option.startswith(prefix) and option.endswith(suffix) for prefix, suffix in long)
+                prefixes.add(str(node.values[0].value))
+    long = tuple(prefix for prefix in prefixes if len(prefix) >= SHORTEST_PREFIX)
+    return lambda option: option in names or option.startswith(long)
 
 
 def may_read(process: str) -> Callable[[str], bool]:
